@@ -1,0 +1,1 @@
+"""Records to tensors: sources, encoders, the split, and what a model is trained on."""

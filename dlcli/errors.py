@@ -1,4 +1,4 @@
-"""Every error a user can cause, each with its exit code; knows nothing of files, terminals or torch."""
+"""Every error a user can cause, each with its exit code; knows no file, terminal or tensor."""
 
 from __future__ import annotations
 

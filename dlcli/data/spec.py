@@ -1,4 +1,4 @@
-"""What a data set offers to a model: fields, their blocks, and the batch; knows no encoder and no model."""
+"""What data offer to a model: fields, their blocks, the batch; knows no encoder and no model."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What each command does, as plain functions that Python users call too."""

@@ -1,0 +1,53 @@
+"""The whole config: one field per section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dlcli.config.data import DataOptions
+from dlcli.config.loss import LossOptions
+from dlcli.config.metric import MetricOptions
+from dlcli.config.model import ModelOptions
+from dlcli.config.optimizer import AdamWOptions, OptimizerOptions
+from dlcli.config.options import Index, OneOf, Options
+from dlcli.config.scheduler import ConstantOptions, SchedulerOptions
+from dlcli.config.train import TrainOptions
+
+AnyMetric = Annotated[MetricOptions, OneOf(MetricOptions)]
+
+
+class Config(Options):
+    """A training run: data and a model, and how to train; everything else has a default."""
+
+    name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="Name of the run; the config file's name unless given.",
+    )
+    seed: Index = Field(
+        0, description="Draws initial weights, row order and dropout; `data.split.seed` the parts."
+    )
+    task: Literal["classification", "regression"] | None = Field(
+        None, description="What is learned; told from the target unless given."
+    )
+    data: Annotated[DataOptions, OneOf(DataOptions)] = Field(
+        description="Where the records come from, and how they are prepared."
+    )
+    model: Annotated[ModelOptions, OneOf(ModelOptions)] = Field(description="The architecture.")
+    loss: Annotated[LossOptions, OneOf(LossOptions)] | None = Field(
+        None, description="What training lowers; the task's own unless given."
+    )
+    optimizer: Annotated[OptimizerOptions, OneOf(OptimizerOptions)] = Field(
+        AdamWOptions(), description="How a gradient becomes a step."
+    )
+    scheduler: Annotated[SchedulerOptions, OneOf(SchedulerOptions)] = Field(
+        ConstantOptions(), description="How the learning rate changes during training."
+    )
+    train: TrainOptions = Field(
+        TrainOptions(), description="How long to train, on what, and when to stop and save."
+    )
+    metrics: Annotated[list[AnyMetric] | None, Field(min_length=1)] = Field(
+        None, description="What is measured beside the loss; the task's own unless given."
+    )

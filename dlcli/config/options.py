@@ -1,0 +1,73 @@
+"""The base class of every options class, its constrained types, and choice by `name`; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict
+from pydantic_core import CoreSchema, core_schema
+
+Count = Annotated[int, Field(ge=1)]
+"""A whole number from 1."""
+Index = Annotated[int, Field(ge=0)]
+"""A whole number from 0."""
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share: from 0, below 1."""
+Betas = Annotated[tuple[Fraction, Fraction], Strict(False)]
+"""Two decay rates; a YAML list of two."""
+
+
+@dataclass(frozen=True)
+class PathMark:
+    """Marks a text option as a path or glob, relative to the file that names it."""
+
+
+DataPath = Annotated[str, PathMark()]
+
+
+class Options(BaseModel):
+    """Frozen options of one section or component: unknown keys are refused, numbers are finite.
+
+    A component's class has `name: Literal["..."]` and says in `builds` which object its options
+    make, as `module:attribute`; only `dlcli.build` imports it.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+    builds: ClassVar[str] = ""
+
+
+Family = TypeVar("Family", bound=Options)
+
+
+def components(family: type[Family]) -> dict[str, type[Family]]:
+    """Return the component classes of a family by name, in the order in which they are written."""
+    found: dict[str, type[Family]] = {}
+    for member in family.__subclasses__():
+        if "name" in member.model_fields:
+            (name,) = get_args(member.model_fields["name"].annotation)
+            found[name] = member
+        found |= components(member)
+    return found
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Annotates a family's base class: its `name` chooses the member that reads the options."""
+
+    family: type[Options]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Build a union told apart by `name`; a fault's path holds that name as a tag."""
+        choices = {
+            name: handler.generate_schema(member)
+            for name, member in components(self.family).items()
+        }
+        return core_schema.tagged_union_schema(choices, discriminator="name")

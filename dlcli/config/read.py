@@ -1,0 +1,160 @@
+"""Reading a config: the only place that knows files, the environment and the whole `Config`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dlcli.config.checks import cross_check
+from dlcli.config.config import Config
+from dlcli.config.environment import expand
+from dlcli.config.load import Layers, checked, load, read_override, with_overrides
+from dlcli.config.merge import normalised, with_names
+from dlcli.config.nodes import Node, Origin, Place, dotted, node_from
+from dlcli.config.resolve import Error, dumped, located, origins, resolved
+from dlcli.config.types import Type
+from dlcli.config.write import written
+from dlcli.errors import ConfigError, Fault
+
+ROOT = Type("section", options=Config)
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """A config as it was read, and where everything in it came from.
+
+    Attributes:
+        config: The validated config; its name is filled in.
+        path: The file.
+        text: The file as given.
+        overrides: The `KEY=VALUE` texts of the command line.
+        root: The merged tree, for places and references.
+    """
+
+    config: Config
+    path: Path
+    text: str
+    overrides: tuple[str, ...]
+    root: Node = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """What relative data paths in `config` are relative to."""
+        return self.path.parent
+
+    def resolved(self) -> dict[str, Any]:
+        """Return every option as plain JSON data, with references to variables as written."""
+        return resolved(self.config, self.root)
+
+    def portable(self) -> dict[str, Any]:
+        """Return what `resolved` does, but with variables read where text is not free.
+
+        Numbers, truth values and names of components are in it by value, so that it can be read
+        where the variables are not set; texts such as paths stay unexpanded.
+        """
+        return resolved(self.config, self.root, only_texts=True)
+
+    def origins(self) -> dict[str, str]:
+        """Return where each value came from, by dotted key: `config.yaml:14`, `default`, ..."""
+        return origins(self.config, self.root)
+
+    def locate(self, error: Error) -> Error:
+        """Return an error whose faults about keys have their file, line and column."""
+        return located(error, self.root)
+
+
+def read_config(
+    path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> ReadConfig:
+    """Read and check a config; everything that it alone shows to be wrong is told at once.
+
+    Args:
+        path: The YAML file.
+        overrides: `KEY=VALUE` texts; data paths in them are relative to the working directory.
+        environment: Variables for `${env:NAME}`; those of the process unless given.
+
+    Raises:
+        ConfigError: The config is wrong; each fault has its file, line and column.
+        UsageError: There is no such file, or an override is no `KEY=VALUE`.
+        MachineError: The file cannot be read.
+    """
+    variables = os.environ if environment is None else environment
+    layers = load(path, overrides, ROOT, variables)
+    config = _checked(layers)
+    if config.name is None:
+        config = config.model_copy(update={"name": _name_of(path)})
+    return ReadConfig(config, path, layers.text, tuple(overrides), layers.root)
+
+
+def config_from(data: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Config:
+    """Check a config that was stored as plain data, such as `ReadConfig.portable` gives.
+
+    Args:
+        data: Sections by name.
+        environment: Variables for `${env:NAME}`; None leaves references as they are.
+
+    Raises:
+        ConfigError: The data is no valid config.
+    """
+    tree, faults = expand(node_from(data, Place(Origin("config"))), environment)
+    root = with_names(normalised(tree, ROOT), ROOT)
+    return _checked(Layers(root, tuple(faults), ""))
+
+
+def changed_data(
+    data: Mapping[str, Any], overrides: Sequence[str], *, allowed: Sequence[str]
+) -> dict[str, Any]:
+    """Return a stored config, as `ReadConfig.portable` gives it, with overrides over it.
+
+    Args:
+        data: Sections by name; references to variables stay as they are.
+        overrides: `KEY=VALUE` texts.
+        allowed: The dotted keys that may change.
+
+    Raises:
+        ConfigError: An override changes another key, or its value is wrong.
+        UsageError: An override is no `KEY=VALUE`.
+    """
+    given = [read_override(text, os.environ) for text in overrides]
+    refused = [
+        Fault(
+            f"`{dotted(path)}` cannot change within a run",
+            path,
+            file=f"command line: {text}",
+            note=f"what can: {', '.join(allowed)}; for anything else train anew",
+        )
+        for text, (path, _, _) in zip(overrides, given, strict=True)
+        if dotted(path) not in allowed
+    ]
+    if refused:
+        raise ConfigError(refused)
+    tree = node_from(data, Place(Origin("config")))
+    root, faults = with_overrides(normalised(tree, ROOT), given, ROOT)
+    root = with_names(root, ROOT)
+    config = _checked(Layers(root, tuple(faults), ""))
+    return resolved(config, root, only_texts=True)
+
+
+def to_yaml(config: Config | Mapping[str, Any]) -> str:
+    """Return a config, or the plain data of one, as YAML that reads back to an equal config."""
+    if isinstance(config, Config):
+        return written(dumped(config))
+    return written(config)
+
+
+def _checked(layers: Layers) -> Config:
+    """Return the validated config, its sections checked against each other."""
+    config = checked(Config, layers)
+    assert isinstance(config, Config)
+    if faults := cross_check(config):
+        raise located(ConfigError(faults), layers.root)
+    return config
+
+
+def _name_of(path: Path) -> str:
+    """Return a file's stem as a run's name: letters, digits, `.`, `_` and `-`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).lstrip("._-") or "run"

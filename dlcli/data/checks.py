@@ -1,0 +1,96 @@
+"""What may be wrong with data that can be trained on: each finding is one warning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from dlcli.data.examples import ResidentExamples
+from dlcli.data.preprocessor import Preprocessor
+from dlcli.data.sources.cells import texts
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
+
+
+class TwinCheck:
+    """Finds inputs whose every training cell equals the target's.
+
+    Args:
+        inputs: Columns to compare.
+        targets: Columns to compare with.
+    """
+
+    def __init__(self, inputs: Sequence[str], targets: Sequence[str]) -> None:
+        self._pairs = [(name, target) for target in targets for name in inputs]
+        self._rows = 0
+
+    def watch(self, batch: pa.RecordBatch) -> None:
+        """Take in the next training rows."""
+        self._rows += batch.num_rows
+        self._pairs = [
+            (name, target)
+            for name, target in self._pairs
+            if _equal(batch.column(name), batch.column(target))
+        ]
+
+    def warnings(self) -> list[str]:
+        """Say which inputs give the answer away."""
+        if self._rows < 3:
+            return []
+        return [
+            f"input `{name}` equals the target `{target}` in every training row: "
+            f"`drop: [{name}]` leaves it out"
+            for name, target in self._pairs
+        ]
+
+
+def constant_warnings(preprocessor: Preprocessor) -> list[str]:
+    """Say which inputs are the same in every training row."""
+    constant = [name for name, encoder in preprocessor.inputs.items() if encoder.is_constant]
+    if not constant:
+        return []
+    return [
+        f"the same in every training row, so of no use: {', '.join(constant)} "
+        f"(`drop: [{', '.join(constant)}]` leaves them out)"
+    ]
+
+
+def duplicate_warnings(examples: Mapping[str, ResidentExamples]) -> list[str]:
+    """Say how many val and test rows are, to the model, the same as a training row."""
+    others = [part for part in ("val", "test") if part in examples]
+    if not others:
+        return []
+    trained = np.sort(row_hashes(examples["train"]))
+    found = []
+    for part in others:
+        hashes = row_hashes(examples[part])
+        place = np.searchsorted(trained, hashes).clip(max=len(trained) - 1)
+        count = int((trained[place] == hashes).sum())
+        if count:
+            found.append(f"{count} of {len(hashes)} {part} rows")
+    if not found:
+        return []
+    return [f"duplicates: {' and '.join(found)} have the inputs and target of a training row"]
+
+
+def row_hashes(examples: ResidentExamples) -> np.ndarray:
+    """Return a 64-bit hash of each row (N,), inputs and targets; 8 bytes a row."""
+    hashes = np.zeros(len(examples), np.uint64)
+    for tensor in (*examples.inputs.values(), examples.targets):
+        values = tensor.numpy().reshape(len(tensor), -1)
+        unsigned = np.dtype(f"u{values.dtype.itemsize}")
+        for column in range(values.shape[1]):
+            # adding zero makes -0.0 the same as 0.0
+            cells = (values[:, column] + values.dtype.type(0)).view(unsigned)
+            hashes ^= cells
+            hashes *= _MULTIPLIER
+            hashes ^= hashes >> np.uint64(29)
+    return hashes
+
+
+def _equal(one: pa.Array, other: pa.Array) -> bool:
+    if one.type != other.type:
+        one, other = texts(one), texts(other)
+    return bool(one.equals(other))

@@ -1,0 +1,194 @@
+"""CSV and TSV files: pyarrow's streaming parser, with what it would do silently made an error."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from dlcli.data.sources.counting import RecordCount, count_records
+from dlcli.data.sources.dialect import Dialect
+from dlcli.data.sources.files import BLOCK_BYTES, blocks, open_text
+from dlcli.errors import DataError, DlcliError
+
+if TYPE_CHECKING:
+    from _csv import Reader as _Records
+
+
+@dataclass(frozen=True)
+class DelimitedReader:
+    """A CSV file; see `Reader`. Columns come as texts, null where missing, but not stripped."""
+
+    path: Path
+    names: tuple[str, ...]
+    dialect: Dialect
+    count: RecordCount
+    header_lines: int
+    nulled: bool = True
+
+    @property
+    def records(self) -> int:
+        """Rows by our own count."""
+        return self.count.records - (self.header_lines > 0)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say when quotes join lines: a stray quote swallows rows in every CSV reader."""
+        if not self.count.joined_lines:
+            return ()
+        return (
+            f"{self.path.name}: {self.count.joined_lines} line ends stand inside quotes, the first "
+            f"in line {self.count.first_joined}, so those lines are one record; if quotes are "
+            "plain text in this file, set `quoting: none`",
+        )
+
+    def batches(
+        self, columns: Sequence[str], floats: Collection[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield these columns; see `Reader.batches`."""
+        try:
+            with open_text(self.path, self.dialect.encoding) as stream:
+                yield from pa_csv.open_csv(stream, *self._settings(columns, floats))
+        except UnicodeDecodeError as error:
+            raise self._encoding_error() from error
+        except pa.ArrowInvalid as error:
+            raise self._parse_error(str(error)) from error
+
+    def _settings(
+        self, columns: Sequence[str], floats: Collection[str]
+    ) -> tuple[pa_csv.ReadOptions, pa_csv.ParseOptions, pa_csv.ConvertOptions]:
+        types = {name: pa.float64() if name in floats else pa.string() for name in columns}
+        return (
+            pa_csv.ReadOptions(
+                column_names=list(self.names),
+                skip_rows=self.header_lines,
+                block_size=max(BLOCK_BYTES, 2 * self.count.longest),
+            ),
+            pa_csv.ParseOptions(
+                delimiter=self.dialect.separator_of(self.path),
+                quote_char='"' if self.dialect.quoting == "minimal" else False,
+                newlines_in_values=self.count.joined_lines > 0,
+            ),
+            pa_csv.ConvertOptions(
+                column_types=types,
+                include_columns=list(columns),
+                null_values=list(self.dialect.na_values),
+                strings_can_be_null=True,
+            ),
+        )
+
+    def _parse_error(self, message: str) -> DlcliError:
+        if "UTF8" in message:
+            return self._encoding_error()
+        with _text(self.path, self.dialect) as stream:
+            rows = _records(stream, self.path, self.dialect)
+            for row in rows:
+                if row and len(row) != len(self.names):
+                    return _field_error(self.path, rows.line_num, len(row), self.names)
+        return DataError(f"{self.path.name} cannot be read: {message}")
+
+    def _encoding_error(self) -> DataError:
+        return DataError(
+            f"{self.path.name}{_undecodable_line(self.path, self.dialect.encoding)} is not "
+            f"{self.dialect.encoding} text",
+            suggestion="set `encoding`, for example `encoding: latin-1`",
+        )
+
+
+def open_delimited(
+    path: Path, dialect: Dialect, *, optional: Collection[str] = ()
+) -> DelimitedReader:
+    """Open a CSV or TSV file; see `open_reader`.
+
+    Raises:
+        DataError: The file is missing, empty, has no rows, or two columns of one name.
+    """
+    try:
+        with open_text(path, dialect.encoding) as stream:
+            quoted = dialect.quoting == "minimal"
+            count = count_records(blocks(stream), dialect.separator_of(path), quoted=quoted)
+        with _text(path, dialect) as text:
+            rows = _records(text, path, dialect)
+            first = next((row for row in rows if row), [])
+            lines = rows.line_num
+    except UnicodeDecodeError as error:
+        line = _undecodable_line(path, dialect.encoding)
+        raise DataError(
+            f"{path.name}{line} is not {dialect.encoding} text",
+            suggestion="set `encoding`, for example `encoding: latin-1`",
+        ) from error
+    if count.records == 0:
+        raise DataError(f"{path.name} is empty")
+    names = _names(path, first, dialect, optional)
+    if dialect.header and count.records == 1:
+        raise DataError(f"{path.name} has a header and no rows")
+    return DelimitedReader(path, names, dialect, count, lines if dialect.header else 0)
+
+
+def _names(
+    path: Path, first: list[str], dialect: Dialect, optional: Collection[str]
+) -> tuple[str, ...]:
+    if dialect.header:
+        names = tuple(name.strip() if dialect.strip else name for name in first)
+        check_names(path, names)
+        return names
+    without = tuple(name for name in dialect.columns if name not in optional)
+    for names in (dialect.columns, without):
+        if len(first) == len(names):
+            return names
+    raise _field_error(path, 1, len(first), dialect.columns)
+
+
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise DataError where two columns have one name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        found = ", ".join(f"`{name}`" for name in twice)
+        raise DataError(
+            f"{path.name} has more than one column named {found}",
+            suggestion="rename them, or give `header: false` and `columns` if there is no header",
+        )
+
+
+def _field_error(path: Path, line: int, found: int, names: Sequence[str]) -> DataError:
+    return DataError(
+        f"{path.name}, line {line}: {found} fields where {len(names)} were expected "
+        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})",
+        suggestion="put quotes round a cell that holds the separator, or check `separator`, "
+        "`quoting` and `columns`",
+    )
+
+
+def _text(path: Path, dialect: Dialect) -> io.TextIOWrapper:
+    stream = open_text(path, dialect.encoding)
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _records(stream: io.TextIOWrapper, path: Path, dialect: Dialect) -> _Records:
+    """Read with Python's csv module: slow, so only for a file's head and to locate a fault."""
+    csv.field_size_limit(1 << 30)
+    separator = dialect.separator_of(path)
+    if dialect.quoting == "none":
+        return csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE)
+    return csv.reader(stream, delimiter=separator)
+
+
+def _undecodable_line(path: Path, encoding: str) -> str:
+    """Return `, line N` for the first line that does not decode, or nothing."""
+    line = 0
+    with pa.input_stream(str(path)) as stream:
+        for block in blocks(stream):
+            for text in block.split(b"\n"):
+                line += 1
+                try:
+                    text.decode(encoding)
+                except UnicodeDecodeError:
+                    return f", line {line},"
+            line -= 1
+    return ""

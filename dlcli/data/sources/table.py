@@ -1,0 +1,200 @@
+"""Tables in files: finds them, looks through every cell once, and says what may not be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from dlcli.config.data import TableOptions
+from dlcli.data.sources.cells import clean
+from dlcli.data.sources.columns import check_config, check_files, target_names
+from dlcli.data.sources.dialect import Dialect, dialect_of
+from dlcli.data.sources.files import find_files, fingerprint
+from dlcli.data.sources.reader import Reader, open_reader
+from dlcli.data.sources.scan import ColumnScan
+from dlcli.data.sources.source import ColumnKind, Sources, with_origin
+from dlcli.errors import DataError, Fault
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Rows of one or several files with the same columns; see `Source`.
+
+    Attributes:
+        readers: The files, in order.
+        dialect: How their cells are read.
+        kinds: Kind of every usable column.
+        plain: Columns that the parser may read as numbers at once.
+    """
+
+    readers: tuple[Reader, ...]
+    dialect: Dialect
+    kinds: Mapping[str, ColumnKind]
+    plain: frozenset[str]
+
+    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows; see `Source.chunks`."""
+        names = list(self.kinds if columns is None else columns)
+        floats = {name for name in self.plain & set(names) if self.kinds[name] == "numeric"}
+        for reader in self.readers:
+            yield from read_cells(reader, self.dialect, names, floats=frozenset(floats))
+
+
+def read_cells(
+    reader: Reader,
+    dialect: Dialect,
+    columns: Sequence[str],
+    *,
+    floats: frozenset[str] = frozenset(),
+) -> Iterator[pa.RecordBatch]:
+    """Yield a file's columns with every cell stripped, null where missing, and replaced."""
+    row = 0
+    for batch in reader.batches(columns, floats):
+        if not batch.num_rows:
+            continue
+        cells = [
+            array if name in floats else clean(array, name, dialect, nulled=reader.nulled)
+            for name, array in zip(columns, batch.columns, strict=True)
+        ]
+        yield with_origin(pa.record_batch(cells, names=list(columns)), reader.path.name, row)
+        row += batch.num_rows
+
+
+def open_table(options: TableOptions, folder: Path) -> Sources:
+    """Open the files that the options name and infer what their columns are.
+
+    Args:
+        options: The `data` section.
+        folder: What relative paths start from.
+
+    Raises:
+        ConfigError: The config names columns that are not there; all such faults at once.
+        DataError: A file is missing or damaged, or the files do not agree.
+    """
+    given = {"path": options.path, "val_path": options.val_path, "test_path": options.test_path}
+    files = {
+        key: find_files(paths, folder, ("data", key))
+        for key, paths in given.items()
+        if paths is not None
+    }
+    dialect = dialect_of(options)
+    readers = {
+        key: tuple(open_reader(path, dialect) for path in paths) for key, paths in files.items()
+    }
+    names = readers["path"][0].names
+    check_config(options, readers["path"][0])
+    needed = [name for name in names if name not in options.drop]
+    outside = {options.split.column, options.split.group}
+    check_files(readers, needed, outside)
+
+    scans = _scan(readers["path"], dialect, needed)
+    kinds, warnings = _kinds(options, scans)
+    sources = {"path": TableSource(readers["path"], dialect, kinds, _plain(scans, dialect))}
+    for key in ("val_path", "test_path"):
+        if key in readers:
+            columns = [name for name in kinds if name not in outside]
+            found = _scan(readers[key], dialect, columns)
+            sources[key] = replace(
+                sources["path"], readers=readers[key], plain=_plain(found, dialect)
+            )
+    targets = target_names(options)
+    inputs = tuple(name for name in kinds if name not in outside and name not in targets)
+    if not inputs:
+        reason = "; ".join(warnings)
+        raise DataError([Fault("no column is left to predict from", path=("data",), note=reason)])
+    said = [warning for group in readers.values() for one in group for warning in one.warnings]
+    return Sources(
+        train=sources["path"],
+        val=sources.get("val_path"),
+        test=sources.get("test_path"),
+        targets=targets,
+        inputs=inputs,
+        fingerprint=fingerprint([path for paths in files.values() for path in paths]),
+        warnings=(*said, *warnings),
+    )
+
+
+def _scan(
+    readers: Sequence[Reader], dialect: Dialect, columns: Sequence[str]
+) -> dict[str, ColumnScan]:
+    """Look at every cell of these columns once, and check that no row got lost."""
+    scans = {name: ColumnScan() for name in columns}
+    for reader in readers:
+        rows = 0
+        for batch in reader.batches(columns):
+            rows += batch.num_rows
+            for name, array in zip(columns, batch.columns, strict=True):
+                cells = clean(array, name, dialect, nulled=reader.nulled)
+                scans[name].add(cells)
+                if cells.null_count != array.null_count:
+                    scans[name].is_plain = False
+        if reader.records is not None and rows != reader.records:
+            raise DataError(
+                f"{reader.path.name}: {rows} rows were parsed where {reader.records} were counted",
+                suggestion='if `"` is plain text in this file, set `quoting: none`',
+            )
+    return scans
+
+
+def _plain(scans: Mapping[str, ColumnScan], dialect: Dialect) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, scan in scans.items()
+        if scan.is_plain and scan.kind == "numeric" and name not in dialect.replace
+    )
+
+
+def _kinds(
+    options: TableOptions, scans: Mapping[str, ColumnScan]
+) -> tuple[dict[str, ColumnKind], list[str]]:
+    """Return the kinds of the columns to use, and why others are left out."""
+    kinds: dict[str, ColumnKind] = {}
+    texts: list[str] = []
+    empty: list[str] = []
+    targets = target_names(options)
+    for name, scan in scans.items():
+        if scan.unsupported:
+            raise DataError(
+                f"column `{name}` holds {scan.unsupported} values, which no input takes",
+                suggestion=f"leave it out: `drop: [{name}]`",
+            )
+        kind = options.types.get(name) or scan.kind
+        if kind is None and name in targets:
+            raise DataError(f"every cell of the target `{name}` is missing")
+        if kind == "text" and name in (*targets, options.split.column, options.split.group):
+            kind = "categorical"
+        if kind is None:
+            empty.append(name)
+        elif kind == "text":
+            texts.append(name)
+        else:
+            kinds[name] = kind
+    return kinds, _column_warnings(options, scans, kinds, texts, empty)
+
+
+def _column_warnings(
+    options: TableOptions,
+    scans: Mapping[str, ColumnScan],
+    kinds: Mapping[str, ColumnKind],
+    texts: Sequence[str],
+    empty: Sequence[str],
+) -> list[str]:
+    warnings = []
+    if texts:
+        warnings.append(
+            f"left out, free text: {', '.join(texts)} (`types: {{{texts[0]}: categorical}}` takes "
+            f"each text for a category; `drop: [{', '.join(texts)}]` says that it is meant)"
+        )
+    if empty:
+        warnings.append(f"left out, every cell missing: {', '.join(empty)}")
+    special = {*target_names(options), options.split.column, options.split.group, *options.types}
+    ids = [name for name in kinds if name not in special and scans[name].is_id]
+    if ids:
+        warnings.append(
+            f"may be row ids, of which a model learns nothing: {', '.join(ids)} "
+            f"(`drop: [{', '.join(ids)}]` leaves them out)"
+        )
+    return warnings

@@ -1,0 +1,228 @@
+"""Which rows go to which part: a pure function of the options, the rows, classes and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli.config.data import SplitOptions
+from dlcli.errors import ConfigError, DataError
+
+PARTS = ("train", "val", "test")
+_PART_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_FEWEST_ROWS = 20  # a share of fewer rows makes no part
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A column as codes: `names[codes[row]]` is what the cell says."""
+
+    codes: np.ndarray
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows by part, ascending, each in one part at most; and what the user should know.
+
+    A part without rows is left out.
+    """
+
+    parts: dict[str, np.ndarray]
+    warnings: tuple[str, ...] = ()
+
+
+def draw_split(
+    options: SplitOptions,
+    rows: int,
+    *,
+    draws: Sequence[str] = ("val", "test"),
+    classes: Labels | None = None,
+    groups: Labels | None = None,
+    names: Labels | None = None,
+    fold: int | None = None,
+) -> Split:
+    """Draw the parts.
+
+    Args:
+        options: The `split` section.
+        rows: Number of rows.
+        draws: Parts to draw beside train; those with files of their own are not drawn.
+        classes: Class of each row, for a classification.
+        groups: Rows of one group stay together.
+        names: Says the part of each row; nothing is drawn then.
+        fold: Which of `options.folds` is the test part, from 0.
+
+    Raises:
+        ConfigError: The sizes, folds or stratification asked for do not go with these rows.
+        DataError: The split column has other words than train, val and test.
+    """
+    if names is not None:
+        return _named(names)
+    if options.folds is not None and options.folds > (len(groups.names) if groups else rows):
+        raise ConfigError(
+            f"{options.folds} folds of {len(groups.names) if groups else rows} "
+            f"{'groups' if groups else 'rows'}",
+            path=("data", "split", "folds"),
+        )
+    sizes = _sizes(options, rows, draws)
+    if groups is not None:
+        part_of = _by_group(options, groups, sizes, fold or 0)
+        return Split(_parts(part_of))
+    stratified, warnings = _stratify(options, classes, sizes)
+    part_of = _by_row(options, rows, classes if stratified else None, sizes, fold or 0)
+    if classes is not None:
+        warnings += _return_lost_classes(part_of, classes)
+    return Split(_parts(part_of), tuple(warnings))
+
+
+def _sizes(options: SplitOptions, rows: int, draws: Sequence[str]) -> dict[str, int]:
+    """Return rows of val and test; with folds, test is as large as a fold."""
+    sizes = {
+        part: _size(getattr(options, part), rows) if part in draws else 0
+        for part in ("val", "test")
+    }
+    if options.folds is not None:
+        sizes["test"] = -(-rows // options.folds)
+    if sum(sizes.values()) >= rows:
+        raise ConfigError(
+            f"{sizes['val']} val and {sizes['test']} test rows of {rows} leave none to train on",
+            path=("data", "split"),
+        )
+    return sizes
+
+
+def _size(given: float, rows: int) -> int:
+    if isinstance(given, int):
+        return given
+    if rows < _FEWEST_ROWS or given == 0:
+        return 0
+    return max(1, round(given * rows))
+
+
+def _stratify(
+    options: SplitOptions, classes: Labels | None, sizes: dict[str, int]
+) -> tuple[bool, list[str]]:
+    """Decide on stratification: asked for, possible, or left out aloud."""
+    path = ("data", "split", "stratify")
+    if classes is None:
+        if options.stratify:
+            raise ConfigError("`stratify: true` is for classification", path=path)
+        return False, []
+    parts = options.folds or 1 + sum(size > 0 for size in sizes.values())
+    if options.stratify is False or parts == 1:
+        return False, []
+    counts = np.bincount(classes.codes, minlength=len(classes.names))
+    rare = int(counts.argmin())
+    if counts[rare] >= parts:
+        return True, []
+    found = f"class `{classes.names[rare]}` has {counts[rare]} row(s), fewer than the {parts} parts"
+    if options.stratify:
+        raise ConfigError(f"{found}, so `stratify: true` cannot hold", path=path)
+    return False, [f"{found}: the parts are drawn without regard to classes"]
+
+
+def _by_row(
+    options: SplitOptions, rows: int, classes: Labels | None, sizes: dict[str, int], fold: int
+) -> np.ndarray:
+    """Return each row's part (index in PARTS), (N,)."""
+    random = np.random.default_rng(options.seed)
+    keys = random.random(rows)
+    starts = random.random(2)
+    order = np.argsort(keys) if classes is None else np.lexsort((keys, classes.codes))
+    part_of = np.zeros(rows, np.int8)
+    if options.folds is not None:
+        is_test = np.arange(rows) % options.folds == fold % options.folds
+    else:
+        is_test = _spread(rows, sizes["test"], float(starts[0]))
+    part_of[order[is_test]] = PARTS.index("test")
+    rest = order[~is_test]
+    part_of[rest[_spread(len(rest), sizes["val"], float(starts[1]))]] = PARTS.index("val")
+    return part_of
+
+
+def _spread(rows: int, count: int, start: float) -> np.ndarray:
+    """Choose `count` of `rows` places at equal distances, so each run of places gives its share."""
+    chosen = np.zeros(rows, bool)
+    if count:
+        chosen[np.floor((np.arange(count) + start) * rows / count).astype(np.int64)] = True
+    return chosen
+
+
+def _by_group(
+    options: SplitOptions, groups: Labels, sizes: dict[str, int], fold: int
+) -> np.ndarray:
+    random = np.random.default_rng(options.seed)
+    counts = np.bincount(groups.codes, minlength=len(groups.names))
+    order = np.argsort(random.random(len(counts)))
+    part_of = np.zeros(len(counts), np.int8)
+    if options.folds is not None:
+        part_of[_group_folds(counts, order, options.folds) == fold % options.folds] = 2
+    else:
+        _fill(part_of, order, counts, "test", sizes["test"])
+    _fill(part_of, order, counts, "val", sizes["val"])
+    if not (part_of == 0).any():
+        raise ConfigError(
+            f"{len(counts)} groups are too few to leave one to train on",
+            path=("data", "split", "group"),
+        )
+    by_row: np.ndarray = part_of[groups.codes]
+    return by_row
+
+
+def _fill(part_of: np.ndarray, order: np.ndarray, counts: np.ndarray, part: str, size: int) -> None:
+    """Give free groups to a part while that brings it nearer to its size."""
+    have = 0
+    for group in order:
+        if part_of[group] == 0 and abs(have + counts[group] - size) < abs(have - size):
+            part_of[group] = PARTS.index(part)
+            have += int(counts[group])
+
+
+def _group_folds(counts: np.ndarray, order: np.ndarray, folds: int) -> np.ndarray:
+    """Give each group, largest first, to the fold that has fewest rows; (G,)."""
+    fold_of = np.zeros(len(counts), np.int64)
+    filled = np.zeros(folds, np.int64)
+    for group in order[np.argsort(-counts[order], kind="stable")]:
+        fold_of[group] = filled.argmin()
+        filled[fold_of[group]] += counts[group]
+    return fold_of
+
+
+def _return_lost_classes(part_of: np.ndarray, classes: Labels) -> list[str]:
+    """Put the rows of classes that training lacks back into it, in place."""
+    trained = np.bincount(classes.codes[part_of == 0], minlength=len(classes.names))
+    held = np.bincount(classes.codes, minlength=len(classes.names))
+    lost = np.flatnonzero((trained == 0) & (held > 0)).tolist()
+    part_of[np.isin(classes.codes, lost)] = 0
+    return [
+        f"class `{classes.names[code]}` was drawn for val or test only: "
+        f"its {held[code]} row(s) are in the training part"
+        for code in lost
+    ]
+
+
+def _named(names: Labels) -> Split:
+    known = [_PART_NAMES.get(name.strip().lower()) for name in names.names]
+    strange = [name for name, part in zip(names.names, known, strict=True) if part is None]
+    if strange:
+        raise DataError(
+            f"the split column says {', '.join(f'`{name}`' for name in strange[:5])} where "
+            "train, val or test was expected",
+            path=("data", "split", "column"),
+        )
+    part_of = np.array([PARTS.index(str(part)) for part in known], np.int8)[names.codes]
+    if not (part_of == 0).any():
+        raise DataError("the split column gives no row to train", path=("data", "split", "column"))
+    return Split(_parts(part_of))
+
+
+def _parts(part_of: np.ndarray) -> dict[str, np.ndarray]:
+    found = {part: np.flatnonzero(part_of == index) for index, part in enumerate(PARTS)}
+    return {part: rows for part, rows in found.items() if len(rows)}

@@ -1,0 +1,17 @@
+"""Fixtures for every test."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+_BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets; the test is skipped where there is none."""
+    folder = Path(os.environ.get("DLCLI_TEST_DATA", _BESIDE_THE_PROJECT))
+    if not (folder / "csv").is_dir():
+        pytest.skip(f"no real data sets in {folder}: set DLCLI_TEST_DATA")
+    return folder

@@ -1,0 +1,244 @@
+"""Losses over torch's own functions: each a mean, what it divides by, and its link to answers.
+
+They know no task and no model. A regression's outputs and answers are in the scale in which its
+targets are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dlcli.config.loss import (
+    BCEOptions,
+    CrossEntropyOptions,
+    FocalOptions,
+    HingeOptions,
+    LossOptions,
+    RegressionLossOptions,
+)
+from dlcli.errors import ConfigError, Fault
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What training lowers: a mean, which for every `F.xxx` is bitwise torch's own.
+
+    For a batch cut into parts, the sum of `loss(part) * weight(part)` over the parts, divided by
+    `weight(batch)`, is `loss(batch)`.
+
+    Attributes:
+        outputs: Shape of one row's outputs: `()` for one number, `(K,)` for several.
+        function: Outputs (N, *outputs) and targets (N,) or (N, D) -> mean, scalar; it takes
+            `weight` where there are class weights.
+        link: Outputs (N, *outputs) -> answers: classes (N, K), or numbers shaped as the outputs.
+        has_probabilities: Whether answers are probabilities of classes, not scores or numbers.
+        class_weights: (K,) how much a row of each class counts; None for all alike.
+    """
+
+    outputs: tuple[int, ...]
+    function: Callable[..., Tensor]
+    link: Callable[[Tensor], Tensor]
+    has_probabilities: bool = True
+    class_weights: Tensor | None = None
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Outputs (N, *outputs), targets (N,) or (N, D) -> mean loss, scalar."""
+        if self.class_weights is None:
+            return self.function(outputs, targets)
+        return self.function(outputs, targets, weight=self.class_weights.to(outputs.dtype))
+
+    def weight(self, targets: Tensor) -> Tensor | int:
+        """Return what the mean over these targets divides by: rows, or their classes' weights."""
+        if self.class_weights is None:
+            return len(targets)
+        return self.class_weights[targets].sum(dtype=torch.float64)
+
+    def to(self, device: torch.device | str) -> Loss:
+        """Return the loss with its tensors on a device."""
+        if self.class_weights is None:
+            return self
+        return replace(self, class_weights=self.class_weights.to(device))
+
+
+def cross_entropy(
+    options: CrossEntropyOptions,
+    *,
+    size: int,
+    classes: Sequence[str],
+    class_counts: Tensor | None = None,
+) -> Loss:
+    """Return softmax cross-entropy.
+
+    Args:
+        options: Class weights and label smoothing.
+        size: Number of classes.
+        classes: Their names, in the order of their codes.
+        class_counts: (K,) training rows of each class; needed for `balanced`.
+
+    Raises:
+        ConfigError: `class_weights` names a class that the target does not have.
+    """
+    return Loss(
+        (size,),
+        partial(F.cross_entropy, label_smoothing=options.label_smoothing),
+        _softmax,
+        class_weights=_class_weights(options, classes, class_counts),
+    )
+
+
+def bce(
+    options: BCEOptions, *, size: int, classes: Sequence[str], class_counts: Tensor | None = None
+) -> Loss:
+    """Return binary cross-entropy from one logit, which speaks for the second class.
+
+    Raises:
+        ConfigError: There are more than two classes.
+    """
+    del class_counts
+    _need_two(options, size, classes, "use `cross_entropy`")
+    return Loss((), partial(_bce, pos_weight=options.pos_weight), _two_sigmoids)
+
+
+def focal(
+    options: FocalOptions, *, size: int, classes: Sequence[str], class_counts: Tensor | None = None
+) -> Loss:
+    """Return the focal loss over softmax probabilities.
+
+    Raises:
+        ConfigError: `alpha` is given, and there are more than two classes.
+    """
+    del class_counts
+    if options.alpha is not None:
+        _need_two(options, size, classes, "leave out `alpha`", "alpha")
+    return Loss((size,), partial(_focal, gamma=options.gamma, alpha=options.alpha), _softmax)
+
+
+def hinge(
+    options: HingeOptions, *, size: int, classes: Sequence[str], class_counts: Tensor | None = None
+) -> Loss:
+    """Return the hinge loss: two classes by one score, more by one score each."""
+    del classes, class_counts
+    if size == 2:
+        function = partial(_hinge, margin=options.margin)
+        return Loss((), function, _two_scores, has_probabilities=False)
+    function = partial(F.multi_margin_loss, margin=options.margin)
+    return Loss((size,), function, _identity, has_probabilities=False)
+
+
+def regression(
+    options: RegressionLossOptions,
+    *,
+    size: int,
+    classes: Sequence[str] = (),
+    class_counts: Tensor | None = None,
+) -> Loss:
+    """Return a regression loss of `size` targets, its options passed on as torch spells them."""
+    del classes, class_counts
+    function, link = _REGRESSION[options.name]
+    own = options.model_dump(exclude={"name"})
+    outputs = () if size == 1 else (size,)
+    return Loss(outputs, partial(function, **own), link, has_probabilities=False)
+
+
+def _class_weights(
+    options: CrossEntropyOptions, classes: Sequence[str], class_counts: Tensor | None
+) -> Tensor | None:
+    given = options.class_weights
+    if given is None:
+        return None
+    if isinstance(given, Mapping):
+        _check_names(given, classes)
+        return torch.tensor([given.get(name, 1.0) for name in classes])
+    assert class_counts is not None, "balanced class weights need class_counts"
+    # As scikit-learn's compute_class_weight: rows / (classes * rows of the class).
+    counts = class_counts.double().clamp(min=1)
+    return (class_counts.sum() / (len(counts) * counts)).to(torch.get_default_dtype())
+
+
+def _check_names(given: Mapping[str, float], classes: Sequence[str]) -> None:
+    faults = []
+    for name in given:
+        if name not in classes:
+            near = get_close_matches(name, classes, 1)
+            faults.append(
+                Fault(
+                    f"unknown class `{name}` in `class_weights`",
+                    ("loss", "class_weights", name),
+                    f"did you mean `{near[0]}`?" if near else "",
+                    f"the target's classes: {_some(classes)}",
+                )
+            )
+    if faults:
+        raise ConfigError(faults)
+
+
+def _need_two(
+    options: LossOptions, size: int, classes: Sequence[str], remedy: str, *key: str
+) -> None:
+    if size != 2:
+        what = " with ".join(f"`{name}`" for name in (options.name, *key))
+        raise ConfigError(
+            f"{what} tells two classes apart, and the target has {size}: {_some(classes)}",
+            path=("loss", *key),
+            suggestion=remedy,
+        )
+
+
+def _some(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:10]) + (", ..." if len(classes) > 10 else "")
+
+
+def _bce(outputs: Tensor, targets: Tensor, *, pos_weight: float | None) -> Tensor:
+    weight = None if pos_weight is None else outputs.new_full((), pos_weight)
+    return F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype), pos_weight=weight)
+
+
+def _focal(outputs: Tensor, targets: Tensor, *, gamma: float, alpha: float | None) -> Tensor:
+    """Cross-entropy times (1 - p) ** gamma, p the right class's probability (arXiv 1708.02002)."""
+    log_p = outputs.log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1)  # (N,)
+    # Off zero, where a power below 1 has no finite slope.
+    missing = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).tiny)
+    losses = -(missing**gamma) * log_p
+    if alpha is not None:
+        losses = losses * torch.where(targets == 1, alpha, 1 - alpha).to(losses.dtype)
+    return losses.mean()
+
+
+def _hinge(outputs: Tensor, targets: Tensor, *, margin: float) -> Tensor:
+    signs = 2 * targets.to(outputs.dtype) - 1
+    short = margin - signs * outputs
+    # Not relu or clamp, whose slope at 0 is 0: a perceptron learns from a row on its line.
+    return torch.where(short < 0, 0, short).mean()
+
+
+def _softmax(outputs: Tensor) -> Tensor:
+    return outputs.softmax(-1)
+
+
+def _two_sigmoids(outputs: Tensor) -> Tensor:
+    return torch.stack([(-outputs).sigmoid(), outputs.sigmoid()], -1)
+
+
+def _two_scores(outputs: Tensor) -> Tensor:
+    return torch.stack([-outputs, outputs], -1)
+
+
+def _identity(outputs: Tensor) -> Tensor:
+    return outputs
+
+
+_REGRESSION: dict[str, tuple[Callable[..., Tensor], Callable[[Tensor], Tensor]]] = {
+    "mse": (F.mse_loss, _identity),
+    "mae": (F.l1_loss, _identity),
+    "huber": (F.huber_loss, _identity),
+    "smooth_l1": (F.smooth_l1_loss, _identity),
+    # Without its constant term; the outputs are logarithms of the expected counts.
+    "poisson": (F.poisson_nll_loss, torch.exp),
+}

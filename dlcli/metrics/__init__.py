@@ -1,0 +1,1 @@
+"""Metrics: folds over batches of answers and targets, exact over any batching."""

@@ -1,0 +1,1 @@
+"""Networks: a stem for the data, a body for the architecture, a head for the task."""

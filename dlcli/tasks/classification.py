@@ -1,0 +1,97 @@
+"""Classification: each row is of one class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from dlcli.config.loss import LossOptions
+from dlcli.config.metric import MetricOptions
+from dlcli.tasks.task import check_loss, check_metric, losses_of
+
+Label = str | int | float | bool
+"""A class as the data has it."""
+
+
+class ClassTarget(Protocol):
+    """What the task needs to know of its target's encoder."""
+
+    @property
+    def classes(self) -> Sequence[Label]:
+        """The classes, in the order of their codes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Which of several classes a row belongs to. Answers are (N, K), the largest wins.
+
+    Attributes:
+        names: Name of the target column, alone.
+        labels: The classes as the data has them, in the order of their codes.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[Label, ...]
+
+    name: ClassVar[str] = "classification"
+    baseline_name: ClassVar[str] = "majority class"
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1_macro")
+
+    @classmethod
+    def of(cls, targets: Mapping[str, ClassTarget]) -> Self:
+        """Return the task of one target column."""
+        ((name, target),) = targets.items()
+        return cls((name,), tuple(target.classes))
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Names of the losses it allows, the default first."""
+        return losses_of(self.name)
+
+    @property
+    def size(self) -> int:
+        """Number of classes."""
+        return len(self.labels)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes as a config has them: `true` and `1` are texts here."""
+        return tuple(str(x).lower() if isinstance(x, bool) else str(x) for x in self.labels)
+
+    def check_loss(self, options: LossOptions) -> None:
+        """Raise a ConfigError if the loss is for another task."""
+        check_loss(self.name, options)
+
+    def check_metric(self, options: MetricOptions, position: int) -> None:
+        """Raise a ConfigError if the metric, at a position in `metrics`, is for another task."""
+        check_metric(self.name, options, position)
+
+    def answers(self, linked: Tensor) -> Tensor:
+        """Return probabilities or scores (N, K) as they are."""
+        return linked
+
+    def truths(self, targets: Tensor) -> Tensor:
+        """Return the codes (N,) as they are."""
+        return targets
+
+    def baseline(self, targets: Tensor) -> Tensor:
+        """Return the share of each class (K,): its largest is the majority class."""
+        counts = targets.bincount(minlength=self.size).double()
+        return counts / counts.sum()
+
+    def decode(self, answers: Tensor) -> list[list[Label]]:
+        """Return the likeliest class of each row, as the one target column."""
+        return [self.predictions(answers)]
+
+    def predictions(self, answers: Tensor) -> list[Label]:
+        """Return the likeliest class of each row."""
+        return [self.labels[code] for code in answers.argmax(-1).tolist()]
+
+    def to(self, device: torch.device | str) -> Self:  # noqa: ARG002
+        """Return itself: it holds no tensors."""
+        return self

@@ -1,0 +1,106 @@
+"""Regression: each row has one number or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from dlcli.config.loss import LossOptions
+from dlcli.config.metric import MetricOptions
+from dlcli.tasks.task import check_loss, check_metric, losses_of
+
+
+class NumberTarget(Protocol):
+    """What the task needs to know of a target's encoder: `units = encoded * scale + shift`."""
+
+    @property
+    def scale(self) -> float:
+        """Units per one of the encoded target."""
+        ...
+
+    @property
+    def shift(self) -> float:
+        """What an encoded target of 0 is in units."""
+        ...
+
+
+@dataclass(frozen=True)
+class Regression:
+    """How large one or several numbers are. Answers are in the targets' units, in float64.
+
+    Attributes:
+        names: Names of the target columns.
+        scale: Units per one of the encoded target, () for one target, (D,) for several.
+        shift: What an encoded target of 0 is in units, likewise.
+    """
+
+    names: tuple[str, ...]
+    scale: Tensor
+    shift: Tensor
+
+    name: ClassVar[str] = "regression"
+    baseline_name: ClassVar[str] = "mean"
+    metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2")
+    classes: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def of(cls, targets: Mapping[str, NumberTarget]) -> Self:
+        """Return the task of these target columns; each scaling is affine."""
+        pairs = torch.tensor(
+            [(target.scale, target.shift) for target in targets.values()], dtype=torch.float64
+        )
+        scale, shift = pairs[0] if len(pairs) == 1 else pairs.T.contiguous()
+        return cls(tuple(targets), scale, shift)
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Names of the losses it allows, the default first."""
+        return losses_of(self.name)
+
+    @property
+    def size(self) -> int:
+        """Number of target columns."""
+        return len(self.names)
+
+    def check_loss(self, options: LossOptions) -> None:
+        """Raise a ConfigError if the loss is for another task."""
+        check_loss(self.name, options)
+
+    def check_metric(self, options: MetricOptions, position: int) -> None:
+        """Raise a ConfigError if the metric, at a position in `metrics`, is for another task."""
+        check_metric(self.name, options, position)
+
+    def answers(self, linked: Tensor) -> Tensor:
+        """Encoded numbers (N,) or (N, D) -> units."""
+        return linked.to(self.scale.dtype) * self.scale + self.shift
+
+    def truths(self, targets: Tensor) -> Tensor:
+        """Encoded targets (N,) or (N, D) -> units."""
+        return self.answers(targets)
+
+    def baseline(self, targets: Tensor) -> Tensor:
+        """Return the mean of the targets in units, () or (D,)."""
+        return self.truths(targets).mean(0)
+
+    def decode(self, answers: Tensor) -> list[list[float]]:
+        """Return the numbers of each target column, in units, to 7 significant digits."""
+        columns = answers.reshape(len(answers), self.size).T.tolist()
+        return [[_rounded(value) for value in column] for column in columns]
+
+    def predictions(self, answers: Tensor) -> list[float] | list[list[float]]:
+        """Return for each row its number, or a list of its numbers; see `decode`."""
+        columns = self.decode(answers)
+        return columns[0] if self.size == 1 else [list(row) for row in zip(*columns, strict=True)]
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return the task with its tensors on a device."""
+        return replace(self, scale=self.scale.to(device), shift=self.shift.to(device))
+
+
+def _rounded(value: float) -> float:
+    """Return the number to as many digits as the network's float32 has."""
+    return float(f"{value:.7g}")

@@ -1,0 +1,248 @@
+"""Every optimizer against its torch class, and its state through a save in the middle."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dlcli.config.optimizer import (
+    AdadeltaOptions,
+    AdagradOptions,
+    AdamaxOptions,
+    AdamOptions,
+    AdamWOptions,
+    MuonOptions,
+    NAdamOptions,
+    OptimizerOptions,
+    RAdamOptions,
+    RMSpropOptions,
+    SGDOptions,
+)
+from dlcli.config.options import components
+from dlcli.errors import CheckpointError, ConfigError
+from dlcli.optimizers import Optimizer
+
+CLASSES = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
+    "adamax": "Adamax",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+    "muon": "Muon",
+}
+
+VARIANTS: list[OptimizerOptions] = [
+    *(member() for member in components(OptimizerOptions).values()),
+    SGDOptions(fused=False),
+    SGDOptions(momentum=0.9),
+    SGDOptions(momentum=0.9, dampening=0.1, weight_decay=0.01, fused=False),
+    SGDOptions(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    AdamOptions(fused=False),
+    AdamOptions(amsgrad=True, weight_decay=0.01, betas=(0.8, 0.95)),
+    AdamOptions(amsgrad=True, fused=False, eps=1e-6),
+    AdamWOptions(weight_decay=0.1, fused=False),
+    AdamWOptions(lr=0.01, amsgrad=True),
+    RMSpropOptions(momentum=0.9),
+    RMSpropOptions(centered=True, alpha=0.9),
+    RMSpropOptions(centered=True, momentum=0.5, weight_decay=0.01),
+    AdagradOptions(initial_accumulator_value=0.1, lr_decay=0.01, fused=False),
+    AdagradOptions(initial_accumulator_value=0.1, lr_decay=0.01, weight_decay=0.01),
+    AdadeltaOptions(lr=0.5, rho=0.8, weight_decay=0.01),
+    AdamaxOptions(betas=(0.8, 0.9), weight_decay=0.01),
+    NAdamOptions(weight_decay=0.01, momentum_decay=0.01),
+    NAdamOptions(weight_decay=0.01, decoupled_weight_decay=True),
+    RAdamOptions(weight_decay=0.01, betas=(0.9, 0.99)),
+    RAdamOptions(weight_decay=0.01, decoupled_weight_decay=True),
+    MuonOptions(nesterov=False, weight_decay=0.0, adjust_lr_fn="original"),
+    MuonOptions(lr=0.02, momentum=0.9, ns_steps=3, adjust_lr_fn="spectral_unclamped"),
+]
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+        ],
+    ),
+]
+
+
+def label(options: OptimizerOptions) -> str:
+    own = options.model_dump(exclude_defaults=True)
+    return "-".join([options.name, *(f"{key}={value}" for key, value in own.items())])
+
+
+def make_network(device: str = "cpu") -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 3)
+    ).to(device)
+
+
+def backward(network: nn.Module, step: int, device: str = "cpu") -> None:
+    generator = torch.Generator().manual_seed(step)
+    inputs = torch.randn(12, 6, generator=generator).to(device)
+    targets = torch.randint(0, 3, (12,), generator=generator).to(device)
+    F.cross_entropy(network(inputs), targets).backward()
+
+
+def rate(lr: float, step: int) -> float:
+    return lr * (1 + step % 3) / 2
+
+
+def torch_classes(options: OptimizerOptions, network: nn.Module) -> list[torch.optim.Optimizer]:
+    """Build the torch.optim objects that the options stand for."""
+    own = options.model_dump(exclude={"name"})
+    if "fused" in own:
+        own["fused"] = None if own["fused"] is False else True
+    parameters = list(network.parameters())
+    if not isinstance(options, MuonOptions):
+        return [getattr(torch.optim, CLASSES[options.name])(parameters, **own)]
+    rest = [p for p in parameters if p.ndim != 2]
+    return [
+        torch.optim.Muon([p for p in parameters if p.ndim == 2], **own),
+        torch.optim.AdamW(rest, lr=options.lr, weight_decay=options.weight_decay, fused=True),
+    ]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("options", VARIANTS, ids=label)
+def test_steps_are_bitwise_those_of_the_torch_class(options: OptimizerOptions, device: str) -> None:
+    ours, theirs = make_network(device), make_network(device)
+    optimizer = Optimizer(options, dict(ours.named_parameters()))
+    references = torch_classes(options, theirs)
+    for step in range(25):
+        optimizer.zero_grad()
+        backward(ours, step, device)
+        optimizer.step(rate(options.lr, step))
+        for reference in references:
+            reference.zero_grad()
+        backward(theirs, step, device)
+        for reference in references:
+            reference.param_groups[0]["lr"] = rate(options.lr, step)
+            reference.step()
+    for own, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(own, expected)
+    assert not torch.equal(ours[0].weight, make_network(device)[0].weight)
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=label)
+def test_a_state_saved_and_loaded_goes_on_bitwise(options: OptimizerOptions) -> None:
+    straight, halted = make_network(), make_network()
+    train(straight, Optimizer(options, dict(straight.named_parameters())), range(12))
+    first = Optimizer(options, dict(halted.named_parameters()))
+    train(halted, first, range(6))
+    state = {name: value.clone() for name, value in first.state().items()}
+    second = Optimizer(options, dict(halted.named_parameters()))
+    second.load(state)
+    train(halted, second, range(6, 12))
+    for own, expected in zip(halted.parameters(), straight.parameters(), strict=True):
+        assert torch.equal(own, expected)
+
+
+def train(network: nn.Module, optimizer: Optimizer, steps: range) -> None:
+    for step in steps:
+        optimizer.zero_grad()
+        backward(network, step)
+        optimizer.step(rate(optimizer.lr, step))
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=label)
+def test_a_parameter_without_a_gradient_is_passed_over_as_torch_does(
+    options: OptimizerOptions,
+) -> None:
+    ours, theirs = make_network(), make_network()
+    optimizer = Optimizer(options, dict(ours.named_parameters()))
+    references = torch_classes(options, theirs)
+    for step in range(6):
+        for network in (ours, theirs):
+            network.zero_grad()
+            backward(network, step)
+            network[2].bias.grad = None
+            if step % 2 and options.name != "sgd":  # a buffer born late crashes torch's fused sgd
+                network[0].weight.grad = None
+        optimizer.step(options.lr)
+        for reference in references:
+            reference.step()
+    for own, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(own, expected)
+    assert torch.equal(ours[2].bias, make_network()[2].bias)
+
+
+def test_a_frozen_parameter_has_no_state() -> None:
+    network = make_network()
+    network[0].weight.requires_grad_(False)
+    optimizer = Optimizer(AdamOptions(), dict(network.named_parameters()))
+    assert "exp_avg/0.weight" not in optimizer.state()
+    assert "exp_avg/0.bias" in optimizer.state()
+
+
+def test_muon_leaves_biases_and_embeddings_to_adamw() -> None:
+    parameters = {
+        "stem.embeddings.0.weight": nn.Parameter(torch.randn(5, 2)),
+        "body.weight": nn.Parameter(torch.randn(3, 2)),
+        "body.bias": nn.Parameter(torch.randn(3)),
+    }
+    state = Optimizer(MuonOptions(), parameters).state()
+    assert {name for name in state if "momentum_buffer" in name} == {"momentum_buffer/body.weight"}
+    assert "exp_avg/stem.embeddings.0.weight" in state
+    assert "exp_avg/body.bias" in state
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state.pop("step/0.bias"), "`step/0.bias` is missing"),
+        (lambda state: state.update({"sum/0.bias": torch.zeros(16)}), "`sum/0.bias` has no place"),
+        (
+            lambda state: state.update({"exp_avg/0.bias": torch.zeros(9)}),
+            r"`exp_avg/0.bias` has shape \(9,\), expected \(16,\)",
+        ),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(change, message: str) -> None:
+    optimizer = Optimizer(AdamOptions(), dict(make_network().named_parameters()))
+    state = optimizer.state()
+    change(state)
+    with pytest.raises(CheckpointError, match=message):
+        optimizer.load(state)
+
+
+def test_fused_where_torch_has_no_fused_form_is_refused() -> None:
+    parameters = {"weight": nn.Parameter(torch.zeros(2, dtype=torch.complex64))}
+    with pytest.raises(ConfigError, match=r"no fused adamw for torch.complex64 on cpu") as caught:
+        Optimizer(AdamWOptions(fused=True), parameters)
+    assert caught.value.faults[0].path == ("optimizer", "fused")
+
+
+def test_every_optimizer_steps_without_importing_dynamo() -> None:
+    names = sorted(CLASSES)
+    code = f"""
+import sys, torch
+from dlcli.config.optimizer import OptimizerOptions
+from dlcli.config.options import components
+from dlcli.optimizers import Optimizer
+for name in {names}:
+    weight = torch.nn.Parameter(torch.ones(3, 3))
+    optimizer = Optimizer(components(OptimizerOptions)[name](), {{"weight": weight}})
+    for _ in range(2):
+        weight.square().sum().backward()
+        optimizer.step(0.1)
+        optimizer.zero_grad()
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_optimizer_has_a_torch_class_to_be_compared_with() -> None:
+    assert set(CLASSES) == set(components(OptimizerOptions))

@@ -1,0 +1,1 @@
+"""The engine: forward, backward, step; no YAML, no files, no terminal, no component by name."""

@@ -1,0 +1,98 @@
+"""Scores of a model over a part: loss and metrics, exact over any batching."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isnan, nan
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.training.protocols import Batch, Examples, Loss
+from dlcli.training.state import Scores
+from dlcli.training.totals import Totals
+
+
+class Metric(Protocol):
+    """A fold over batches."""
+
+    higher_is_better: bool
+
+    def update(self, answers: Tensor, targets: Tensor) -> None:
+        """Take in one batch."""
+        ...
+
+    def value(self) -> float | None:
+        """Return the metric over everything taken in; None where it is undefined."""
+        ...
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How outputs are judged.
+
+    Attributes:
+        loss: The training loss, on outputs and targets as the model sees them.
+        metrics: Makes the metrics anew, by name.
+        answers: Outputs to what metrics judge: probabilities, or numbers in their units.
+        truths: Targets likewise.
+        batch_size: Rows at a time; the scores do not depend on it.
+    """
+
+    loss: Loss
+    metrics: Callable[[], Mapping[str, Metric]]
+    answers: Callable[[Tensor], Tensor]
+    truths: Callable[[Tensor], Tensor]
+    batch_size: int = 1024
+
+    def scores(self, model: nn.Module, examples: Examples) -> Scores:
+        """Return the loss and every metric of a model over all examples."""
+        metrics = self.metrics()
+        totals: Totals | None = None
+        for outputs, batch in self.outputs(model, examples):
+            if totals is None:
+                totals = Totals(outputs.device)
+            totals.add(self.loss(outputs, batch.targets), self.loss.weight(batch.targets))
+            answers, truths = self.answers(outputs), self.truths(batch.targets)
+            for metric in metrics.values():
+                metric.update(answers, truths)
+        loss = nan if totals is None else totals.mean()
+        return {"loss": _defined(loss)} | _values(metrics)
+
+    def constant_scores(self, answer: Tensor, examples: Examples) -> Scores:
+        """Return every metric of a model that answers each row alike.
+
+        Args:
+            answer: The answer to one row: (K,) probabilities, or () or (D,) numbers.
+            examples: The rows.
+        """
+        metrics = self.metrics()
+        for start in range(0, len(examples), self.batch_size):
+            targets = examples.slice(start, min(start + self.batch_size, len(examples))).targets
+            answers = answer.to(targets.device).expand(len(targets), *answer.shape)
+            for metric in metrics.values():
+                metric.update(answers, self.truths(targets))
+        return _values(metrics)
+
+    def outputs(self, model: nn.Module, examples: Examples) -> Iterator[tuple[Tensor, Batch]]:
+        """Yield a model's outputs with their batches, in order, without gradients."""
+        was_training = model.training
+        model.eval()
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(examples), self.batch_size):
+                    stop = min(start + self.batch_size, len(examples))
+                    batch = examples.slice(start, stop)
+                    yield model(batch.inputs), batch
+        finally:
+            model.train(was_training)
+
+
+def _values(metrics: Mapping[str, Metric]) -> Scores:
+    return {name: _defined(metric.value()) for name, metric in metrics.items()}
+
+
+def _defined(value: float | None) -> float | None:
+    return None if value is None or isnan(value) else value

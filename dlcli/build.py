@@ -1,0 +1,210 @@
+"""Config -> sources, model, loss, trainer: the only file that turns options into objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.config.config import Config
+from dlcli.config.loss import LossOptions
+from dlcli.config.metric import MetricOptions
+from dlcli.config.options import Options, components
+from dlcli.errors import ConfigError, MachineError
+from dlcli.models.head import Head
+from dlcli.models.network import Network
+from dlcli.models.stems import build_stem
+from dlcli.training.evaluation import Evaluation, Metric
+from dlcli.training.state import State
+from dlcli.training.stopping import Monitor
+from dlcli.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from dlcli.data.preprocessor import Preprocessor
+    from dlcli.data.sources.source import Sources
+    from dlcli.data.spec import DataSpec
+    from dlcli.losses import Loss
+    from dlcli.tasks.task import Task
+
+_TASKS = {
+    "classification": "dlcli.tasks.classification:Classification",
+    "regression": "dlcli.tasks.regression:Regression",
+}
+_SMALL_WORK = 20_000_000
+"""Parameters times rows of a step, below which a second thread costs more than it does."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network with its data's preprocessor, its task and how it is judged.
+
+    Attributes:
+        task: What is learned.
+        loss_options: The loss as chosen, by the config or for the task.
+        loss: What training lowers, and its link to answers.
+        preprocessor: The only way in for records.
+        network: Inputs to outputs.
+        evaluation: The loss, the metrics, and what turns outputs into answers.
+        device: Where the network is.
+    """
+
+    task: Task
+    loss_options: LossOptions
+    loss: Loss
+    preprocessor: Preprocessor
+    network: Network
+    evaluation: Evaluation
+    device: torch.device
+
+
+def open_sources(config: Config, folder: Path) -> Sources:
+    """Open the data of a config whose paths are relative to `folder`."""
+    sources: Sources = component(config.data)(config.data, folder)
+    return sources
+
+
+def scales_targets(config: Config) -> bool:
+    """Say whether the loss wants scaled targets; one with an exponential link wants counts."""
+    return config.loss is None or config.loss.scales_targets
+
+
+def build_learner(
+    config: Config,
+    *,
+    task_name: str,
+    preprocessor: Preprocessor,
+    class_counts: Tensor | None,
+    device: torch.device,
+) -> Learner:
+    """Build the network, with initial weights drawn from the seed, and how it is judged.
+
+    Args:
+        config: The whole config.
+        task_name: The task, told from the target where the config does not name it.
+        preprocessor: Fitted on the training rows; the network's sizes come from it.
+        class_counts: Rows of each class (K,) in the training part; None for numbers.
+        device: Where the network goes.
+
+    Raises:
+        ConfigError: Loss, metric or model do not fit the task or the data.
+    """
+    task: Task = _import(_TASKS[task_name]).of(preprocessor.targets)
+    options = config.loss or components(LossOptions)[task.losses[0]]()
+    loss: Loss = component(options)(
+        options, size=task.size, classes=task.classes, class_counts=class_counts
+    ).to(device)
+    network = _network(config, preprocessor.spec, loss.outputs).to(device)
+    task = task.to(device)
+    evaluation = Evaluation(
+        loss,
+        metrics=_metrics(config, task),
+        answers=lambda outputs: task.answers(loss.link(outputs)),
+        truths=task.truths,
+    )
+    return Learner(task, options, loss, preprocessor, network, evaluation, device)
+
+
+def build_trainer(config: Config, learner: Learner, *, rows: int, state: State) -> Trainer:
+    """Build the trainer of a learner over `rows` training rows, from a state on."""
+    parameters = dict(learner.network.named_parameters())
+    steps = -(-rows // config.data.batch_size) * config.train.epochs
+    return Trainer(
+        model=learner.network,
+        optimizer=component(config.optimizer)(config.optimizer, parameters),
+        schedule=component(config.scheduler)(config.scheduler, steps),
+        evaluation=learner.evaluation,
+        seed=config.seed,
+        batch_size=config.data.batch_size,
+        state=state,
+    )
+
+
+def build_monitor(config: Config, learner: Learner) -> Monitor:
+    """Build what decides the best epoch.
+
+    Raises:
+        ConfigError: `train.monitor` is not measured.
+    """
+    key = config.train.monitor
+    metrics = learner.evaluation.metrics()
+    known = {"val_loss": False} | {f"val_{n}": m.higher_is_better for n, m in metrics.items()}
+    if key not in known:
+        raise ConfigError(
+            f"`train.monitor` names `{key}`, which is not measured",
+            path=("train", "monitor"),
+            suggestion=f"one of {', '.join(known)}",
+        )
+    return Monitor(key, known[key])
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` is CUDA where there is one.
+
+    Raises:
+        ConfigError: The name is no device.
+        MachineError: This machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"`{name}` is no device", path=("train", "device"), suggestion="auto, cpu, cuda, cuda:1"
+        ) from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise MachineError(
+            f"no device `{name}`: this machine offers {torch.cuda.device_count()} CUDA devices",
+            suggestion="device: auto or cpu",
+        )
+    if device.type not in {"cpu", "cuda"}:
+        raise MachineError(f"dlcli does not compute on `{name}`", suggestion="auto, cpu or cuda")
+    return device
+
+
+def choose_threads(config: Config, network: Network) -> int:
+    """Return how many processor threads to use: one for small work, else torch's own choice."""
+    if config.train.threads:
+        return config.train.threads
+    is_small = count_parameters(network) * config.data.batch_size < _SMALL_WORK
+    return 1 if is_small else torch.get_num_threads()
+
+
+def has_batch_statistics(network: nn.Module) -> bool:
+    """Say whether the network normalises by what else is in the batch."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trained values."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _network(config: Config, spec: DataSpec, outputs: tuple[int, ...]) -> Network:
+    """Build stem, body and head in this order, so that a seed draws the same weights."""
+    torch.manual_seed(config.seed)
+    build_body = component(config.model)
+    stem = build_stem(spec, build_body.takes)
+    body = build_body(config.model, stem.out)
+    return Network(stem, body, Head(body.out, outputs))
+
+
+def _metrics(config: Config, task: Task) -> Callable[[], Mapping[str, Metric]]:
+    options = config.metrics or [components(MetricOptions)[name]() for name in task.metrics]
+    makers = [(option.label, component(option), option) for option in options]
+    return lambda: {label: make(option, size=task.size) for label, make, option in makers}
+
+
+def component(options: Options) -> Any:
+    """Return what the options build: a class or function, see `Options.builds`."""
+    return _import(options.builds)
+
+
+def _import(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

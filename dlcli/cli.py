@@ -1,0 +1,311 @@
+"""Every command's arguments and help texts; each body reads the config, then calls one command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from dlcli.config.read import ReadConfig
+
+_tree = typer.Typer(
+    help="Train, evaluate and use PyTorch models from one YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # halves the time of --help
+    pretty_exceptions_enable=False,
+)
+_config = typer.Typer(
+    help="Show a config with every default, its schema, or two side by side.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+_tree.add_typer(_config, name="config")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Change the config: optimizer.lr=1e-2"),
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of the run directories.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No talk on stderr.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+CheckpointOption = Annotated[
+    str, typer.Option("--checkpoint", help="File, run directory, run name or `latest`.")
+]
+
+
+def app() -> Callable[..., Any]:
+    """Return the command line as a callable of its words."""
+    return typer.main.get_command(_tree)
+
+
+@_tree.callback()
+def version_option(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """Answer the options that stand before a command."""
+    if version:
+        from dlcli import __version__
+
+        _print(f"dlcli {__version__}")
+        raise typer.Exit
+
+
+@_tree.command()
+def train(
+    config: Annotated[
+        str | None, typer.Argument(metavar="CONFIG", help="The YAML file.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    runs_dir: RunsDir = Path("runs"),
+    device: Device = None,
+    seed: Annotated[int | None, typer.Option(help="The training seed.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train with so many seeds, or on so many folds.")
+    ] = None,
+    max_time: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop after so many seconds.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> int:
+    """Train a model from a config; writes a run directory with checkpoints and metrics."""
+    changes = [
+        f"{key}={value}"
+        for key, value in {
+            "name": name,
+            "seed": seed,
+            "train.device": device,
+            "train.max_time": max_time,
+        }.items()
+        if value is not None
+    ]
+    if resume is not None:
+        words = [*([config] if config else []), *(overrides or []), *changes]
+        from dlcli.commands.train import resume_run
+
+        outcome = resume_run(resume, _only_overrides(words), runs_dir=runs_dir, is_quiet=quiet)
+    else:
+        if config is None:
+            raise UsageError(
+                "train takes a config file", suggestion="dlcli train config.yaml, or --resume RUN"
+            )
+        read = _read(config, [*(overrides or []), *changes])
+        from dlcli.commands.train import train_config
+
+        with located(read):
+            outcome = train_config(read, runs_dir=runs_dir, seeds=seeds, is_quiet=quiet)
+    return _deliver(outcome, as_json=as_json)
+
+
+@_tree.command()
+def evaluate(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT", help="File, run directory, run name or `latest`.")
+    ],
+    data: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Another labelled file than the run's.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which part: train, val or test.")] = "test",
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to write; the run unless given.")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    device: Device = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> int:
+    """Measure a trained model: metrics with 95 % intervals, each class, confusion matrix."""
+    from dlcli.commands.evaluate import evaluate_checkpoint
+
+    outcome = evaluate_checkpoint(
+        checkpoint,
+        data=data,
+        split=split,
+        output=output,
+        runs_dir=runs_dir,
+        device=device or "auto",
+        is_quiet=quiet,
+    )
+    return _deliver(outcome, as_json=as_json)
+
+
+@_tree.command(context_settings={"ignore_unknown_options": True})  # so that -3.0 is a number
+def predict(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Files, a JSON record, numbers, or - for stdin."),
+    ],
+    checkpoint: CheckpointOption = "latest",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
+    output_format: Annotated[
+        str | None, typer.Option("--format", help="csv, jsonl, json or table.")
+    ] = None,
+    probs: Annotated[bool, typer.Option("--probs", help="Every class's probability.")] = False,
+    top_k: Annotated[
+        int | None, typer.Option(min=1, help="The K likeliest classes with probabilities.")
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Leave less certain predictions empty.")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    device: Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> int:
+    """Predict with a trained model; the target column is not needed."""
+    from dlcli.commands.predict import Wishes, predict_inputs
+
+    predict_inputs(
+        inputs,
+        checkpoint=checkpoint,
+        wishes=Wishes(probs, top_k, min_confidence),
+        output=output,
+        is_forced=force,
+        output_format="json" if as_json else output_format,
+        runs_dir=runs_dir,
+        device=device or "auto",
+        is_quiet=quiet,
+    )
+    return 0
+
+
+@_tree.command(name="init")
+def init_command(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="CSV, TSV, JSON lines or Parquet file.")
+    ],
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="What to predict; guessed unless given.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write; named after the data.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> None:
+    """Write a commented config for a table, ready to train."""
+    from dlcli.commands.init import init
+
+    written = init(data, target, output=output, force=force)
+    _print(f"written: {written}")
+    sys.stderr.write(f"next: dlcli train {written}\n")
+
+
+@_tree.command(name="list")
+def list_command(
+    family: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FAMILY", help="data, models, losses, optimizers, schedulers, metrics, train."
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One member: all its options.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what a config can name, and every option of it."""
+    from dlcli.commands.list import listing, listing_data
+
+    _print(json.dumps(listing_data(family, name)) if as_json else listing(family, name))
+
+
+@_config.command(name="show")
+def config_show(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file.")],
+    overrides: Overrides = None,
+    as_json: Json = False,
+) -> None:
+    """Show every option of a config, defaults filled in, and where each came from."""
+    from dlcli.commands.config import show, show_data
+
+    words = _only_overrides(overrides or [])
+    _print(json.dumps(show_data(config, words)) if as_json else show(config, words))
+
+
+@_config.command(name="schema")
+def config_schema() -> None:
+    """Print the JSON schema of a config, for editors."""
+    from dlcli.commands.config import schema
+
+    _print(schema())
+
+
+@_config.command(name="diff")
+def config_diff(
+    left: Annotated[Path, typer.Argument(metavar="A", help="A YAML file.")],
+    right: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    as_json: Json = False,
+) -> None:
+    """Show the options in which two configs differ, side by side."""
+    from dlcli.commands.config import diff, diff_data
+
+    if as_json:
+        _print(json.dumps(diff_data(left, right)))
+    else:
+        _print(diff(left, right) or "no difference")
+
+
+class located:  # noqa: N801 - reads as a statement
+    """A context in which faults about config keys get their file, line and column."""
+
+    def __init__(self, read: ReadConfig) -> None:
+        self.read = read
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        from dlcli.errors import DlcliError
+
+        if isinstance(error, DlcliError):
+            raise self.read.locate(error) from error
+
+
+def _read(config: str, overrides: list[str]) -> ReadConfig:
+    from dlcli.config.read import read_config
+
+    return read_config(Path(config), _only_overrides(overrides))
+
+
+def _only_overrides(words: list[str]) -> list[str]:
+    for word in words:
+        if "=" not in word:
+            raise UsageError(
+                f"`{word}` is no KEY=VALUE", suggestion="overrides look like optimizer.lr=1e-2"
+            )
+    return words
+
+
+def _deliver(outcome: Any, *, as_json: bool) -> int:
+    if as_json:
+        _print(json.dumps(outcome.data, allow_nan=False))
+    else:
+        outcome.show()
+    return int(outcome.exit_code)
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")

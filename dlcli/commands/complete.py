@@ -1,0 +1,160 @@
+"""The second half of `dlcli train`: train to the end, measure the best weights, write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from traceback import format_exc
+from typing import Any
+
+from dlcli import checkpoint
+from dlcli.build import Learner, build_monitor, has_batch_statistics
+from dlcli.commands.outcome import Outcome
+from dlcli.config.config import Config
+from dlcli.data.examples import ResidentExamples
+from dlcli.errors import DlcliError
+from dlcli.progress import Talk
+from dlcli.report.advice import is_still_improving
+from dlcli.report.scores import print_scores
+from dlcli.run import Run
+from dlcli.session import Session, relative
+from dlcli.trained import load_weights
+from dlcli.training.diagnosis import dead_layers
+from dlcli.training.state import Scores
+from dlcli.training.trainer import Trainer
+
+PARTS = ("train", "val", "test")
+_PROBE_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that a training needs, made from a config or from a checkpoint.
+
+    Attributes:
+        config: What was asked for.
+        learner: What is trained.
+        examples: The parts, on the learner's device; a part without rows is left out.
+        description: What a checkpoint holds beside state and tensors.
+        trainer: At the beginning, or where a checkpoint left it.
+    """
+
+    config: Config
+    learner: Learner
+    examples: Mapping[str, ResidentExamples]
+    description: Mapping[str, Any]
+    trainer: Trainer
+
+
+def complete(run: Run, training: Training, talk: Talk) -> Outcome:
+    """Train to the end, measure the best weights on every part, and write all of it down.
+
+    Raises:
+        DlcliError: Training failed; the run says so.
+    """
+    started = monotonic()
+    monitor = build_monitor(training.config, training.learner)
+    session = Session(
+        run,
+        training.trainer,
+        training.learner,
+        training.config.train,
+        monitor,
+        training.description,
+        talk,
+    )
+    try:
+        reason, signal_number = session.drive(training.examples)
+    except DlcliError as error:
+        run.finish("failed", error=str(error))
+        raise
+    except Exception as error:
+        talk.note(format_exc())
+        run.finish("failed", error=repr(error))
+        raise
+    result: dict[str, Any] = {
+        "schema": 1,
+        "command": "train",
+        "status": "ok" if signal_number is None else "interrupted",
+        "run_dir": relative(run.path),
+        "checkpoint": relative(run.last),
+        "stop_reason": reason,
+        "epochs": training.trainer.state.epoch,
+        "best_epoch": monitor.best_epoch(training.trainer.state.history),
+        "metrics": None,
+        "baseline": None,
+    }
+    if signal_number is None:
+        if not run.best.exists():  # stopped within the first epoch
+            run.keep_as_best()
+        load_weights(training.learner, checkpoint.load(run.best))
+        result |= {"checkpoint": relative(run.best)} | measure(training)
+        _warn_of_end(training, reason, talk)
+    result |= {"seconds": round(monotonic() - started, 3), "warnings": talk.warnings}
+    run.finish("finished" if signal_number is None else "interrupted", result=result)
+    return Outcome(
+        result,
+        lambda: _show(result, talk),
+        0 if signal_number is None else 128 + signal_number,
+    )
+
+
+def measure(training: Training) -> dict[str, Any]:
+    """Return the scores of every part, and those of a constant answer on the last of them."""
+    evaluation, task = training.learner.evaluation, training.learner.task
+    examples = training.examples
+    metrics: dict[str, Scores | None] = {
+        part: evaluation.scores(training.learner.network, examples[part])
+        if part in examples
+        else None
+        for part in PARTS
+    }
+    part = next(part for part in reversed(PARTS) if part in examples)
+    answer = task.baseline(examples["train"].targets)
+    scores = evaluation.constant_scores(answer, examples[part])
+    return {
+        "metrics": metrics,
+        "baseline": {"name": task.baseline_name, "part": part, **scores},
+    }
+
+
+def warn_of_start(training: Training, talk: Talk) -> None:
+    """Say what is wrong with a training before its first step."""
+    config, network = training.config, training.learner.network
+    train = training.examples["train"]
+    probe = train.slice(0, min(_PROBE_ROWS, len(train)))
+    for layer in dead_layers(network, probe):
+        talk.warn(
+            f"dead start: every ReLU of `{layer}` gives 0 on the first {len(probe)} training rows, "
+            f"so no gradient passes it; take another `seed` than {config.seed}, or "
+            "`activation: leaky_relu`"
+        )
+    if config.train.accumulate > 1 and has_batch_statistics(network):
+        talk.warn(
+            f"batch norm sees the {config.train.accumulate} parts of a batch one by one "
+            "(`train.accumulate`): the result differs from that of whole batches"
+        )
+
+
+def _warn_of_end(training: Training, reason: str, talk: Talk) -> None:
+    if "val" not in training.examples:
+        talk.say("no val part: the last epoch counts as the best")
+    if reason == "epochs" and is_still_improving(training.trainer.state.history):
+        talk.warn(
+            "still improving: the loss was falling when training ended after "
+            f"{training.config.train.epochs} epochs; raise `train.epochs`, or `optimizer.lr`"
+        )
+
+
+def _show(result: Mapping[str, Any], talk: Talk) -> None:
+    run = result["run_dir"]
+    if result["status"] == "interrupted":
+        talk.say(f"interrupted, everything is saved; go on with: dlcli train --resume {run}")
+        return
+    baseline = dict(result["baseline"])
+    heading = f"{baseline.pop('name')} ({baseline.pop('part')})"
+    print_scores(result["metrics"] | {heading: baseline})
+    talk.say(f"best epoch {result['best_epoch']} of {result['epochs']}: {result['checkpoint']}")
+    talk.say(f"next: dlcli evaluate {run}")
+    talk.say(f"      dlcli predict INPUT --checkpoint {run}")

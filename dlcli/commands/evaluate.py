@@ -1,0 +1,187 @@
+"""`dlcli evaluate`: measure a trained model on a part of its data, or on another labelled file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcli.build import open_sources
+from dlcli.commands.outcome import Outcome
+from dlcli.config.data import TableOptions
+from dlcli.config.read import config_from
+from dlcli.data.examples import ResidentExamples
+from dlcli.data.prepare import encode_labelled, restore
+from dlcli.data.sources.dialect import dialect_of
+from dlcli.data.sources.records import read_records
+from dlcli.errors import CheckpointError, DataError, UsageError
+from dlcli.files import write_json
+from dlcli.progress import Talk
+from dlcli.report.classes import ClassReport, class_report, print_class_report
+from dlcli.report.intervals import bootstrap_intervals
+from dlcli.report.pictures import save_confusion, save_scatter
+from dlcli.report.scores import print_scores
+from dlcli.run import find_checkpoint, is_run, read_facts
+from dlcli.session import relative
+from dlcli.trained import TrainedModel, open_trained
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What a model answered, and what was right, for N rows on the CPU."""
+
+    answers: Tensor
+    truths: Tensor
+
+
+def evaluate_checkpoint(
+    checkpoint: str,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    output: Path | None = None,
+    runs_dir: Path,
+    device: str = "auto",
+    is_quiet: bool = False,
+) -> Outcome:
+    """Measure a checkpoint; writes metrics.json and pictures into the run, or into `output`.
+
+    Args:
+        checkpoint: A file, a run directory, a run's name, or `latest`.
+        data: A labelled file; None takes a part of the run's own data.
+        split: Which part of the run's data.
+        output: Folder for what is written; None takes the run's, or none where there is no run.
+        runs_dir: Where named runs are.
+        device: Where to compute.
+        is_quiet: Say nothing on stderr.
+
+    Raises:
+        DlcliError: See `dlcli.errors` for each cause.
+    """
+    if split not in PARTS:
+        raise UsageError(f"--split {split} is unknown", suggestion=", ".join(PARTS))
+    talk = Talk(is_quiet=is_quiet)
+    path = find_checkpoint(checkpoint, runs_dir)
+    model = open_trained(path, device=device)
+    for warning in model.warnings:
+        talk.warn(warning)
+    if data is not None:
+        examples, what = _labelled(model, Path(data)), Path(data).stem
+    else:
+        examples, what = _part(model, path, split, talk), split
+    if not len(examples):
+        raise DataError("there are no rows to measure", suggestion="give a file with rows")
+    evaluation, network = model.learner.evaluation, model.learner.network
+    scores = evaluation.scores(network, examples)
+    judged = _judge(model, examples)
+    intervals = bootstrap_intervals(judged.answers, judged.truths, evaluation.metrics)
+    report = None
+    if classes := model.learner.task.classes:
+        report = class_report(judged.answers.argmax(1), judged.truths, [str(c) for c in classes])
+    result: dict[str, Any] = {
+        "schema": 1,
+        "command": "evaluate",
+        "status": "ok",
+        "checkpoint": relative(path),
+        "data": data or split,
+        "rows": len(examples),
+        "metrics": scores,
+        "intervals": {name: list(bounds) for name, bounds in intervals.items()},
+        "warnings": talk.warnings,
+    }
+    if report is not None:
+        result |= {"classes": report.rows(), "confusion": report.confusion.tolist()}
+    folder = output or _run_folder(path, what)
+    if folder is not None:
+        _write(folder, result, report, judged, model)
+        talk.say(f"written: {relative(folder)}")
+    return Outcome(result, lambda: _show(result, report, intervals, what))
+
+
+def _labelled(model: TrainedModel, path: Path) -> ResidentExamples:
+    """Encode a labelled file that the training has not seen."""
+    preprocessor = model.learner.preprocessor
+    if not path.exists():
+        raise DataError(f"there is no file `{path}`", suggestion="check --data")
+    batches = read_records(
+        path,
+        dialect_of(model.config.data),
+        needed=[*preprocessor.inputs, *preprocessor.targets],
+    )
+    return encode_labelled(batches, preprocessor).to(model.learner.device)
+
+
+def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> ResidentExamples:
+    """Make a part of the run's own data again."""
+    config = config_from(model.data["config"], os.environ)
+    run = path.parent.parent
+    folder = Path(read_facts(run)["config_folder"]) if is_run(run) else None
+    if folder is None and isinstance(config.data, TableOptions):
+        raise CheckpointError(
+            f"{relative(path)} stands alone: where its data are is written in its run",
+            suggestion="--data PATH measures it on a labelled file",
+        )
+    sources = open_sources(config, folder or Path())
+    if sources.fingerprint != model.data["fingerprint"]:
+        talk.warn("the data changed since training: the parts may hold other rows than then")
+    parts = restore(
+        sources,
+        config.data,
+        preprocessor=model.learner.preprocessor,
+        task=model.data["task"],
+        fold=model.data["fold"],
+        parts=(split,),
+    )
+    if split not in parts:
+        raise UsageError(f"this run has no {split} part", suggestion="--split, or --data PATH")
+    return parts[split].to(model.learner.device)
+
+
+def _judge(model: TrainedModel, examples: ResidentExamples) -> _Judged:
+    evaluation = model.learner.evaluation
+    answers, truths = [], []
+    for outputs, batch in evaluation.outputs(model.learner.network, examples):
+        answers.append(evaluation.answers(outputs).cpu())
+        truths.append(evaluation.truths(batch.targets).cpu())
+    return _Judged(torch.cat(answers), torch.cat(truths))
+
+
+def _run_folder(path: Path, what: str) -> Path | None:
+    run = path.parent.parent
+    return run / "evaluation" / what if is_run(run) else None
+
+
+def _write(
+    folder: Path,
+    result: Mapping[str, Any],
+    report: ClassReport | None,
+    judged: _Judged,
+    model: TrainedModel,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "metrics.json", dict(result))
+    if report is not None:
+        save_confusion(folder / "confusion.png", report)
+    else:
+        save_scatter(
+            folder / "predicted.png", judged.answers, judged.truths, model.learner.task.names
+        )
+
+
+def _show(
+    result: Mapping[str, Any],
+    report: ClassReport | None,
+    intervals: Mapping[str, Sequence[float]],
+    what: str,
+) -> None:
+    heading = f"{what} ({result['rows']:,} rows)"
+    print_scores({heading: result["metrics"]}, intervals=intervals)
+    if report is not None:
+        print_class_report(report)

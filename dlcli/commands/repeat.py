@@ -1,0 +1,64 @@
+"""Several runs of one config, with other seeds or on other folds, and what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from dlcli.commands.outcome import Outcome
+from dlcli.report.scores import print_spread
+from dlcli.training.state import Scores
+
+Runs = Sequence[Mapping[str, Any]]
+
+
+def repeat(train: Callable[[int], Outcome], count: int) -> Outcome:
+    """Run `train(0)`, `train(1)`, ... and put their scores together.
+
+    Args:
+        train: Trains once; its argument counts from 0.
+        count: How often.
+
+    Returns:
+        The mean and the standard deviation (of a sample) of every score, and each run's result;
+        the outcome of an interrupted run alone, where there was one.
+    """
+    runs = []
+    for offset in range(count):
+        outcome = train(offset)
+        if outcome.exit_code:
+            return outcome
+        runs.append(outcome.data)
+    spreads = {part: _spread([run["metrics"][part] for run in runs]) for part in runs[0]["metrics"]}
+    kinds = {key: runs[0]["baseline"][key] for key in ("name", "part")}
+    baseline = _spread([{k: v for k, v in r["baseline"].items() if k not in kinds} for r in runs])
+    result = {
+        "schema": 1,
+        "command": "train",
+        "status": "ok",
+        "metrics": {part: spread and spread["mean"] for part, spread in spreads.items()},
+        "std": {part: spread and spread["std"] for part, spread in spreads.items()},
+        "baseline": kinds | (baseline["mean"] if baseline else {}),
+        "seconds": round(sum(run["seconds"] for run in runs), 3),
+        "warnings": list(dict.fromkeys(text for run in runs for text in run["warnings"])),
+        "runs": runs,
+    }
+    heading = f"{kinds['name']} ({kinds['part']})"
+    columns = spreads | {heading: baseline}
+    return Outcome(result, lambda: print_spread(columns, count))
+
+
+def _spread(parts: Sequence[Scores | None]) -> dict[str, Scores] | None:
+    """Return mean and standard deviation of each score over the runs that have it."""
+    measured = [scores for scores in parts if scores is not None]
+    if not measured:
+        return None
+    values = {
+        name: [value for scores in measured if (value := scores[name]) is not None]
+        for name in measured[0]
+    }
+    return {
+        "mean": {name: mean(each) if each else None for name, each in values.items()},
+        "std": {name: stdev(each) if len(each) > 1 else None for name, each in values.items()},
+    }

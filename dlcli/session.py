@@ -1,0 +1,119 @@
+"""A training within its run: drives the trainer, saves, shows and stops."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli import checkpoint
+from dlcli.build import Learner
+from dlcli.config.train import TrainOptions
+from dlcli.errors import DivergedError
+from dlcli.interrupts import Interrupts
+from dlcli.progress import Talk, TrainingProgress
+from dlcli.run import Run
+from dlcli.trained import self_test
+from dlcli.training.protocols import Examples
+from dlcli.training.stopping import Monitor
+from dlcli.training.trainer import Step, Trainer
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sitting of a training.
+
+    Attributes:
+        run: The run directory, owned by this process.
+        trainer: At the beginning, or where a checkpoint left it.
+        learner: What the trainer trains.
+        options: When to stop and save.
+        monitor: Which epoch is best.
+        description: What a checkpoint holds beside state and tensors.
+        talk: Where to show progress.
+    """
+
+    run: Run
+    trainer: Trainer
+    learner: Learner
+    options: TrainOptions
+    monitor: Monitor
+    description: Mapping[str, Any]
+    talk: Talk
+
+    def drive(self, examples: Mapping[str, Examples]) -> tuple[str, int | None]:
+        """Train to the end, or until something stops it; all that was done is saved.
+
+        Args:
+            examples: The part `train`, and `val` where there is one.
+
+        Returns:
+            Why training stopped, and the number of the signal if one did it.
+
+        Raises:
+            DivergedError: A loss or gradient was not finite; the last good checkpoint is named.
+        """
+        train, state = examples["train"], self.trainer.state
+        steps = self.trainer.steps(train, examples.get("val"), epochs=self.options.epochs)
+        done = state.epoch * len(train) + state.batch * self.trainer.batch_size
+        progress = TrainingProgress(
+            self.talk, epochs=self.options.epochs, rows=len(train), done=done
+        )
+        started = time.monotonic()
+        with Interrupts() as interrupts, progress:
+            try:
+                for step in steps:
+                    seconds = time.monotonic() - started
+                    reason = self._stop_reason(step, seconds, interrupts.received)
+                    self._keep(step, seconds, is_last=reason is not None)
+                    progress.show(step)
+                    if reason is not None:
+                        return reason, interrupts.received
+            except DivergedError as error:
+                raise self._with_checkpoint(error) from error
+        return "epochs", None
+
+    def _stop_reason(self, step: Step, seconds: float, signal_number: int | None) -> str | None:
+        options, history = self.options, self.trainer.state.history
+        patience = options.early_stopping.patience if options.early_stopping else None
+        if signal_number is not None:
+            return "interrupted"
+        if options.max_time is not None and seconds >= options.max_time:
+            return "max_time"
+        if step.report and patience and self.monitor.is_patience_spent(history, patience):
+            return "early_stopping"
+        return None
+
+    def _keep(self, step: Step, seconds: float, *, is_last: bool) -> None:
+        """Save what a step calls for: epoch ends always, other steps where asked or at a stop."""
+        every = self.options.checkpoint_every
+        if step.report is not None:
+            self.run.add_metrics(step.report.to_data() | {"seconds": round(seconds, 3)})
+            self._save()
+            if self.monitor.best_epoch(self.trainer.state.history) == step.epoch:
+                self.run.keep_as_best()
+        elif is_last or (every and self.trainer.state.step % every == 0):
+            self._save()
+
+    def _save(self) -> None:
+        tensors = self.trainer.tensors()
+        data = {
+            **self.description,
+            "state": self.trainer.state.to_data(),
+            "self_test": self_test(self.learner),
+        }
+        self.run.rotate_last(lambda path: checkpoint.save(path, tensors=tensors, data=data))
+
+    def _with_checkpoint(self, error: DivergedError) -> DivergedError:
+        good = [path for path in (self.run.best, self.run.last) if path.exists()]
+        where = f"the last good checkpoint is {relative(good[0])}" if good else "nothing was saved"
+        return DivergedError(f"{error}; {where}", suggestion=error.faults[0].suggestion)
+
+
+def relative(path: Path) -> str:
+    """Return a path as a person here would type it: relative, unless that climbs."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown

@@ -1,0 +1,143 @@
+"""A trained model as it is used: records in, answers out; and what a checkpoint holds for that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from dlcli import __version__, checkpoint
+from dlcli.build import Learner, build_learner, choose_device
+from dlcli.config.read import config_from
+from dlcli.data.preprocessor import Preprocessor
+from dlcli.data.sources.dialect import dialect_of
+from dlcli.data.sources.records import read_records
+from dlcli.selftest import compare, generated_inputs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dlcli.config.config import Config
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model out of a checkpoint.
+
+    Attributes:
+        config: The config that it was trained with, every default filled in.
+        learner: Network, preprocessor, task, loss and metrics.
+        data: Everything that the checkpoint says beside its tensors; see `describe`.
+        warnings: What the self-test had to say.
+    """
+
+    config: Config
+    learner: Learner
+    data: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    @property
+    def has_confidence(self) -> bool:
+        """Whether it is a classifier whose answers are probabilities."""
+        return bool(self.learner.task.classes) and self.learner.loss.has_probabilities
+
+    def predict(self, records: Sequence[Mapping[str, object]]) -> list[Any]:
+        """Answer records: a class name or number each; a list of numbers for several targets.
+
+        Args:
+            records: Column name to value, as in the training data; the target is not needed.
+
+        Raises:
+            DataError: A column is missing or a value does not parse.
+        """
+        needed = list(self.learner.preprocessor.inputs)
+        batches = read_records(records, dialect_of(self.config.data), needed=needed)
+        return [
+            answer
+            for batch in batches
+            for answer in self.learner.task.predictions(self.answers(batch))
+        ]
+
+    def answers(self, batch: pa.RecordBatch) -> Tensor:
+        """Return the answers (N, K) probabilities or scores, or numbers in units, on the CPU."""
+        learner = self.learner
+        inputs = {
+            name: block.to(learner.device)
+            for name, block in learner.preprocessor.encode_inputs(batch).items()
+        }
+        with torch.inference_mode():
+            return learner.evaluation.answers(learner.network(inputs)).cpu()
+
+
+def describe(
+    config: Mapping[str, Any], learner: Learner, *, class_counts: Tensor | None
+) -> dict[str, Any]:
+    """Return what a checkpoint must hold, beside the weights, to predict without config and data.
+
+    Args:
+        config: The resolved config as plain data, references to the environment unexpanded.
+        learner: The model as built.
+        class_counts: Rows of each class (K,) in the training part; None for numbers.
+    """
+    return {
+        "versions": {"dlcli": __version__, "torch": torch.__version__},
+        "config": dict(config),
+        "task": learner.task.name,
+        "preprocessor": learner.preprocessor.state(),
+        "class_counts": None if class_counts is None else class_counts.tolist(),
+    }
+
+
+def self_test(learner: Learner) -> list[float]:
+    """Return the outputs for rows that are the same everywhere, flat; see `dlcli.selftest`."""
+    network = learner.network
+    was_training = network.training
+    network.eval()
+    inputs = generated_inputs(learner.preprocessor.spec)
+    with torch.inference_mode():
+        outputs = network({name: block.to(learner.device) for name, block in inputs.items()})
+    network.train(was_training)
+    flat: list[float] = outputs.double().flatten().tolist()
+    return flat
+
+
+def open_trained(path: Path, *, device: str = "cpu") -> TrainedModel:
+    """Open a checkpoint for use.
+
+    Raises:
+        CheckpointError: It is missing, damaged, or computes something else here.
+    """
+    loaded = checkpoint.load(path)
+    data = loaded.data
+    config = config_from(data["config"])
+    learner = rebuild_learner(config, data, device=choose_device(device))
+    load_weights(learner, loaded)
+    warning = compare(self_test(learner), data["self_test"])
+    learner.network.eval()
+    return TrainedModel(config, learner, data, (warning,) if warning else ())
+
+
+def load_weights(learner: Learner, loaded: checkpoint.Loaded) -> None:
+    """Give a learner's network the weights of a checkpoint."""
+    weights = {
+        name.removeprefix("model/"): tensor
+        for name, tensor in loaded.tensors.items()
+        if name.startswith("model/")
+    }
+    learner.network.load_state_dict(weights)
+
+
+def rebuild_learner(config: Config, data: Mapping[str, Any], *, device: torch.device) -> Learner:
+    """Build the learner that a checkpoint describes; its weights are yet to be loaded."""
+    counts = data["class_counts"]
+    return build_learner(
+        config,
+        task_name=data["task"],
+        preprocessor=Preprocessor.from_state(data["preprocessor"]),
+        class_counts=None if counts is None else torch.tensor(counts),
+        device=device,
+    )

@@ -26,19 +26,8 @@ from dlcli.config.optimizer import (
 from dlcli.config.options import components
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.optimizers import Optimizer
-
-CLASSES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "rmsprop": "RMSprop",
-    "adagrad": "Adagrad",
-    "adadelta": "Adadelta",
-    "adamax": "Adamax",
-    "nadam": "NAdam",
-    "radam": "RAdam",
-    "muon": "Muon",
-}
+from tests.labels import label
+from tests.torch_optimizers import CLASSES, torch_classes
 
 VARIANTS: list[OptimizerOptions] = [
     *(member() for member in components(OptimizerOptions).values()),
@@ -77,11 +66,6 @@ DEVICES = [
 ]
 
 
-def label(options: OptimizerOptions) -> str:
-    own = options.model_dump(exclude_defaults=True)
-    return "-".join([options.name, *(f"{key}={value}" for key, value in own.items())])
-
-
 def make_network(device: str = "cpu") -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(
@@ -98,21 +82,6 @@ def backward(network: nn.Module, step: int, device: str = "cpu") -> None:
 
 def rate(lr: float, step: int) -> float:
     return lr * (1 + step % 3) / 2
-
-
-def torch_classes(options: OptimizerOptions, network: nn.Module) -> list[torch.optim.Optimizer]:
-    """Build the torch.optim objects that the options stand for."""
-    own = options.model_dump(exclude={"name"})
-    if "fused" in own:
-        own["fused"] = None if own["fused"] is False else True
-    parameters = list(network.parameters())
-    if not isinstance(options, MuonOptions):
-        return [getattr(torch.optim, CLASSES[options.name])(parameters, **own)]
-    rest = [p for p in parameters if p.ndim != 2]
-    return [
-        torch.optim.Muon([p for p in parameters if p.ndim == 2], **own),
-        torch.optim.AdamW(rest, lr=options.lr, weight_decay=options.weight_decay, fused=True),
-    ]
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -232,6 +201,8 @@ import sys, torch
 from dlcli.config.optimizer import OptimizerOptions
 from dlcli.config.options import components
 from dlcli.optimizers import Optimizer
+from tests.labels import label
+from tests.torch_optimizers import CLASSES, torch_classes
 for name in {names}:
     weight = torch.nn.Parameter(torch.ones(3, 3))
     optimizer = Optimizer(components(OptimizerOptions)[name](), {{"weight": weight}})

@@ -8,8 +8,6 @@ import pickle
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from dlcli.checkpoint.layout import Refused, header, start_digest
 from dlcli.checkpoint.store import migrate
 from dlcli.errors import CheckpointError, MachineError
 from dlcli.files import canonical_json
+from tests.permissions import locked_out
 
 DATA = {"task": "classification", "classes": ["größer", 'a "b" \\', "猫"], "state": {"loss": 0.1}}
 
@@ -64,20 +63,6 @@ def saved(tmp_path: Path) -> Path:
     path = tmp_path / "best.safetensors"
     checkpoint.save(path, tensors=tensors(), data=DATA)
     return path
-
-
-@contextmanager
-def locked_out(folder: Path) -> Iterator[None]:
-    """Take away the right to use a folder, from the superuser too."""
-    user, mode = os.geteuid(), folder.stat().st_mode
-    folder.chmod(0)
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-        folder.chmod(mode)
 
 
 def bits(tensor: Tensor) -> bytes:

@@ -9,8 +9,6 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +25,7 @@ from dlcli.files import (
     write_json,
     write_text,
 )
+from tests.permissions import locked_out
 
 PLAIN = st.recursive(
     st.none()
@@ -37,20 +36,6 @@ PLAIN = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
-
-
-@contextmanager
-def locked_out(folder: Path) -> Iterator[None]:
-    """Take away the right to use a folder, from the superuser too."""
-    user, mode = os.geteuid(), folder.stat().st_mode
-    folder.chmod(0)
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-        folder.chmod(mode)
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from dlcli.errors import CheckpointError, MachineError
 from dlcli.run import Run, find_checkpoint, find_run, list_runs
 from dlcli.run.claim import clean_name
 from dlcli.run.facts import git_state
+from tests.permissions import locked_out
 
 NOON = datetime(2026, 11, 20, 12, 0, 0)
 
@@ -42,20 +41,6 @@ def created(runs_dir: Path, *names: str) -> list[Path]:
         with create(runs_dir, name) as run:
             paths.append(run.path)
     return paths
-
-
-@contextmanager
-def locked_out(folder: Path) -> Iterator[None]:
-    """Take away the right to use a folder, from the superuser too."""
-    user, mode = os.geteuid(), folder.stat().st_mode
-    folder.chmod(0)
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-        folder.chmod(mode)
 
 
 def test_a_new_run_holds_what_it_was_given(tmp_path: Path) -> None:

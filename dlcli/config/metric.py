@@ -37,12 +37,6 @@ class ClassificationMetricOptions(MetricOptions):
     tasks = frozenset({"classification"})
 
 
-class ClassScoreOptions(ClassificationMetricOptions):
-    """A score of each class, as a mean over those that occur or are told."""
-
-    builds = "dlcli.metrics.classification:class_score"
-
-
 class RegressionMetricOptions(MetricOptions):
     """Measures answers that are numbers, in the target's own units; smaller is better."""
 
@@ -71,6 +65,12 @@ class TopKOptions(ClassificationMetricOptions):
     def label(self) -> str:
         """The name with k in its place, so that several can be measured."""
         return f"top_{self.k}"
+
+
+class ClassScoreOptions(ClassificationMetricOptions):
+    """A score of each class, as a mean over those that occur or are told."""
+
+    builds = "dlcli.metrics.classification:class_score"
 
 
 class PrecisionMacroOptions(ClassScoreOptions):

@@ -7,16 +7,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from dlcli import checkpoint
-from dlcli.build import Learner
 from dlcli.config.train import TrainOptions
 from dlcli.errors import DivergedError
 from dlcli.interrupts import Interrupts
 from dlcli.progress import Talk, TrainingProgress
 from dlcli.run import Run
-from dlcli.trained import self_test
+from dlcli.saving import Saver
 from dlcli.training.protocols import Examples
 from dlcli.training.stopping import Monitor
 from dlcli.training.trainer import Step, Trainer
@@ -29,19 +26,17 @@ class Session:
     Attributes:
         run: The run directory, owned by this process.
         trainer: At the beginning, or where a checkpoint left it.
-        learner: What the trainer trains.
+        saver: Saves it in the run.
         options: When to stop and save.
         monitor: Which epoch is best.
-        description: What a checkpoint holds beside state and tensors.
         talk: Where to show progress.
     """
 
     run: Run
     trainer: Trainer
-    learner: Learner
+    saver: Saver
     options: TrainOptions
     monitor: Monitor
-    description: Mapping[str, Any]
     talk: Talk
 
     def drive(self, examples: Mapping[str, Examples]) -> tuple[str, int | None]:
@@ -74,6 +69,8 @@ class Session:
                         return reason, interrupts.received
             except DivergedError as error:
                 raise self._with_checkpoint(error) from error
+            finally:
+                self.saver.save_best()
         return "epochs", None
 
     def _stop_reason(self, step: Step, seconds: float, signal_number: int | None) -> str | None:
@@ -88,24 +85,13 @@ class Session:
         return None
 
     def _keep(self, step: Step, seconds: float, *, is_last: bool) -> None:
-        """Save what a step calls for: epoch ends always, other steps where asked or at a stop."""
-        every = self.options.checkpoint_every
+        """Save what a step calls for: an epoch's end, a step where asked, a stop always."""
+        state, every = self.trainer.state, self.options.checkpoint_every
         if step.report is not None:
             self.run.add_metrics(step.report.to_data() | {"seconds": round(seconds, 3)})
-            self._save()
-            if self.monitor.best_epoch(self.trainer.state.history) == step.epoch:
-                self.run.keep_as_best()
-        elif is_last or (every and self.trainer.state.step % every == 0):
-            self._save()
-
-    def _save(self) -> None:
-        tensors = self.trainer.tensors()
-        data = {
-            **self.description,
-            "state": self.trainer.state.to_data(),
-            "self_test": self_test(self.learner),
-        }
-        self.run.rotate_last(lambda path: checkpoint.save(path, tensors=tensors, data=data))
+            self.saver.end_epoch(is_last=is_last or state.epoch == self.options.epochs)
+        elif is_last or (every and state.step % every == 0):
+            self.saver.save()
 
     def _with_checkpoint(self, error: DivergedError) -> DivergedError:
         good = [path for path in (self.run.best, self.run.last) if path.exists()]

@@ -20,6 +20,7 @@ LAYERS = [
     {"tasks", "checkpoint", "selftest"},
     {"build"},
     {"progress", "trained"},
+    {"saving"},
     {"session", "report"},
     {"commands"},
     {"cli"},

@@ -18,6 +18,7 @@ from dlcli.progress import Talk
 from dlcli.report.advice import is_still_improving
 from dlcli.report.scores import print_scores
 from dlcli.run import Run
+from dlcli.saving import Saver
 from dlcli.session import Session, relative
 from dlcli.trained import load_weights
 from dlcli.training.diagnosis import dead_layers
@@ -55,15 +56,9 @@ def complete(run: Run, training: Training, talk: Talk) -> Outcome:
     """
     started = monotonic()
     monitor = build_monitor(training.config, training.learner)
-    session = Session(
-        run,
-        training.trainer,
-        training.learner,
-        training.config.train,
-        monitor,
-        training.description,
-        talk,
-    )
+    trainer, learner = training.trainer, training.learner
+    saver = Saver(run, trainer, learner, monitor, training.description)
+    session = Session(run, trainer, saver, training.config.train, monitor, talk)
     try:
         reason, signal_number = session.drive(training.examples)
     except DlcliError as error:
@@ -130,6 +125,8 @@ def warn_of_start(training: Training, talk: Talk) -> None:
             f"so no gradient passes it; take another `seed` than {config.seed}, or "
             "`activation: leaky_relu`"
         )
+    if config.train.early_stopping is not None and "val" not in training.examples:
+        talk.warn("no val part: `train.early_stopping` has nothing to go by and never stops")
     if config.train.accumulate > 1 and has_batch_statistics(network):
         talk.warn(
             f"batch norm sees the {config.train.accumulate} parts of a batch one by one "

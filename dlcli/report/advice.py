@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dlcli.training.state import EpochReport
 
 _TENTH = 10
-_GAIN = 0.05  # of the loss, over the last tenth of the epochs
+_GAIN = 0.05  # over the last tenth of the epochs: of the loss, or half the pace of a straight line
+_NOTICED = 1e-3  # of the first loss: a slow fall by less may be noise
 _SOLVED = 1e-6  # of the first loss: errors a thousand times smaller than at the beginning
 
 
 def is_still_improving(history: Sequence[EpochReport]) -> bool:
     """Say whether the loss was still falling when training ended.
 
-    The loss is that of the val part where there is one. It counts as falling if the mean over the
-    last tenth of the epochs is 5 % below that over the tenth before, and as solved, whatever it
-    does, below a millionth of the first epoch's.
+    The loss is that of the val part where there is one. It counts as falling if the last tenth of
+    the epochs holds the lowest, and its mean is below that over the tenth before by 5 % of that, or
+    by 5 % of all that was gained until then: a loss that falls slowly from beginning to end. It
+    counts as solved, whatever it does, below a millionth of the first epoch's.
     """
     losses = [
         loss for report in history if (loss := (report.val or report.train)["loss"]) is not None
@@ -24,6 +26,9 @@ def is_still_improving(history: Sequence[EpochReport]) -> bool:
     tenth = max(len(losses) // _TENTH, 1)
     if len(losses) < 2 * tenth + 1:
         return False
-    last = sum(losses[-tenth:]) / tenth
+    first, last = abs(losses[0]), sum(losses[-tenth:]) / tenth
     before = sum(losses[-2 * tenth : -tenth]) / tenth
-    return last < before - _GAIN * abs(before) and abs(last) > _SOLVED * abs(losses[0])
+    slow = max(_GAIN * (losses[0] - before), _NOTICED * first)
+    is_lowest = min(losses[-tenth:]) <= min(losses)
+    is_falling = before - last > min(_GAIN * abs(before), slow)
+    return is_lowest and is_falling and abs(last) > _SOLVED * first

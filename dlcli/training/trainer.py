@@ -124,7 +124,7 @@ class Trainer:
             seed_epoch(self.seed, state.epoch, self.distribution.rank)
             self._totals = Totals(self._device)
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
-        order = epoch_order(self.seed, state.epoch, len(train)).to(self._device)
+        order = self._order(len(train)).to(self._device)
         for number in range(state.batch, batches):
             index = order[number * self.batch_size : (number + 1) * self.batch_size]
             batch = train.take(self.distribution.share(index))
@@ -134,6 +134,15 @@ class Trainer:
             state.batch += 1
             report = self._finish_epoch(val, lr) if state.batch == batches else None
             yield Step(epoch, number + 1, batches, len(batch), loss, report)
+
+    def _order(self, rows: int) -> Tensor:
+        """Return the order (rows,) of the epoch; rows that fill one batch stand as they are.
+
+        Another order of them would change nothing but the last bits of their sums.
+        """
+        if self.batch_size >= rows:
+            return torch.arange(rows)
+        return epoch_order(self.seed, self.state.epoch, rows)
 
     def _update(self, batch: Batch, lr: float) -> Tensor:
         """Make one optimizer step; return the mean loss of the batch."""

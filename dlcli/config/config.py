@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlcli.config.data import DataOptions
 from dlcli.config.loss import LossOptions
@@ -15,16 +16,23 @@ from dlcli.config.options import Index, OneOf, Options
 from dlcli.config.scheduler import ConstantOptions, SchedulerOptions
 from dlcli.config.train import TrainOptions
 
+
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError(
+            "a `name` has letters, digits, `.`, `_` and `-`, beginning with one of the first two"
+        )
+    return name
+
+
 AnyMetric = Annotated[MetricOptions, OneOf(MetricOptions)]
 
 
 class Config(Options):
     """A training run: data and a model, and how to train; everything else has a default."""
 
-    name: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Name of the run; the config file's name unless given.",
+    name: Annotated[str, AfterValidator(_file_name)] | None = Field(
+        None, description="Name of the run; the config file's name unless given."
     )
     seed: Index = Field(
         0, description="Draws initial weights, row order and dropout; `data.split.seed` the parts."

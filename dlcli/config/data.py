@@ -31,7 +31,7 @@ class SplitOptions(Options):
     val: ShareOrRows = Field(
         0.1,
         description="Validation part: a number below 1 is a share, a whole number is rows. "
-        "A share of fewer than 20 rows makes no part.",
+        "Of fewer than 20 rows in all, a share makes no part.",
     )
     test: ShareOrRows = Field(0.1, description="Test part, likewise; none beside a test file.")
     column: str | None = Field(

@@ -147,6 +147,9 @@ def relocated(root: Node, kind: Type, folder: Path) -> Node:
 
 
 def _prefix(place: Place, folder: Path) -> Path | None:
-    """Return the way from a folder to where a value's paths begin; None if it is the same."""
-    way = Path(os.path.relpath(place.origin.folder, folder))
+    """Return the way from a folder to where a value's paths begin; None if it is the same.
+
+    Links are followed first: from a linked folder, `..` leads to the parent of what it links to.
+    """
+    way = Path(os.path.relpath(place.origin.folder.resolve(), folder.resolve()))
     return None if way == Path() else way

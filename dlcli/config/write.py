@@ -13,9 +13,7 @@ from dlcli.errors import KeyPath
 WIDTH = 100
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+ -]*(?<! )")
-_UNPRINTABLE = re.compile(
-    r"[^\x20-\x7e\xa0-\u2027\u2030-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_UNPRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f\u2028-\u202f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def written(data: Mapping[str, Any]) -> str:

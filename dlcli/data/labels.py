@@ -33,11 +33,11 @@ class RowLabels:
 
     labelled: np.ndarray
     total: int
-    columns: Mapping[str, pa.Array]
+    columns: Mapping[str, pa.ChunkedArray]
 
     def codes(self, column: str) -> Labels:
         """Return a column as codes, in order of first appearance."""
-        encoded = self.columns[column].dictionary_encode()
+        encoded = self.columns[column].dictionary_encode().combine_chunks()
         names = [str(name) for name in texts(encoded.dictionary).to_pylist()]
         return Labels(encoded.indices.to_numpy(zero_copy_only=False), names)
 
@@ -57,16 +57,16 @@ def read_labels(source: Source, targets: tuple[str, ...], split: SplitOptions | 
                 chunks[name].append(_values(batch.column(name), name, source.kinds[name]))
             except CellError as error:
                 raise located(error, batch) from error
-    columns = {name: pa.concat_arrays(arrays) for name, arrays in chunks.items() if arrays}
+    columns = {name: pa.chunked_array(arrays) for name, arrays in chunks.items() if arrays}
     if not columns:
         raise DataError("there are no rows")
-    present = np.logical_and.reduce(
-        [columns[name].is_valid().to_numpy(zero_copy_only=False) for name in targets]
-    )
+    present = np.logical_and.reduce([columns[name].is_valid().to_numpy() for name in targets])
     labelled = np.flatnonzero(present)
     if not len(labelled):
         raise DataError(f"no row has its target {', '.join(f'`{name}`' for name in targets)}")
-    kept = {name: array.filter(pa.array(present)) for name, array in columns.items()}
+    kept = columns
+    if not present.all():
+        kept = {name: array.filter(pa.array(present)) for name, array in columns.items()}
     for name in others:
         if kept[name].null_count:
             raise DataError(
@@ -112,6 +112,8 @@ def _infer_task(sources: Sources, labels: RowLabels) -> tuple[Task, str]:
     if not pc.all(pc.equal(distinct, pc.floor(distinct))).as_py():
         return "regression", f"the target `{target}` has numbers that are not whole"
     count = len(distinct)
+    if 2 < count == len(labels.labelled) <= _MOST_CLASSES:
+        return "regression", f"the target `{target}` has another whole number in every row"
     found: Task = "classification" if count <= _MOST_CLASSES else "regression"
     more = "at most" if count <= _MOST_CLASSES else "more than"
     said = f"the target `{target}` has {count} distinct whole numbers ({more} {_MOST_CLASSES})"

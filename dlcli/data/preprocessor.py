@@ -17,6 +17,7 @@ from dlcli.data.encoders.category import code_type
 from dlcli.data.encoders.classes import ClassEncoder
 from dlcli.data.encoders.encoder import CellError, Encoder
 from dlcli.data.encoders.number import NumberEncoder
+from dlcli.data.encoders.parse import numbers
 from dlcli.data.encoders.registry import encoder_from_state
 from dlcli.data.examples import ResidentExamples
 from dlcli.data.sources.cells import texts
@@ -112,9 +113,37 @@ class Preprocessor:
         columns = [encoder.unscale(answers[:, i]) for i, encoder in enumerate(encoders)]
         return torch.stack(columns, dim=1)
 
+    def parsed(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """Return records with their numbers read: once, for `notes` as well as for encoding.
+
+        Raises:
+            DataError: As for `encode`.
+        """
+        names = records.schema.names
+        try:
+            cells = [
+                pa.array(numbers(column, name), from_pandas=True)
+                if isinstance(self.inputs.get(name), NumberEncoder)
+                else column
+                for name, column in zip(names, records.columns, strict=True)
+            ]
+        except CellError as error:
+            raise located(error, records) from error
+        batch = pa.record_batch(cells, names=names)
+        return batch.replace_schema_metadata(records.schema.metadata)
+
     def notes(self, records: pa.RecordBatch) -> dict[str, dict[str, int]]:
-        """Count, per input column, cells of a kind that training did not show."""
-        found = {name: encoder.notes(records.column(name)) for name, encoder in self.inputs.items()}
+        """Count, per input column, cells of a kind that training did not show.
+
+        Raises:
+            DataError: As for `encode`.
+        """
+        try:
+            found = {
+                name: encoder.notes(records.column(name)) for name, encoder in self.inputs.items()
+            }
+        except CellError as error:
+            raise located(error, records) from error
         return {name: notes for name, notes in found.items() if notes}
 
     def allocate(self, rows: int) -> ResidentExamples:
@@ -153,14 +182,14 @@ class Preprocessor:
     ) -> Tensor:
         if name not in (NUMBERS, CATEGORIES):
             return self.inputs[name].encode(records.column(name))
-        block = torch.empty(
-            (records.num_rows, *_block_shape(name, fields)), dtype=_block_type(name, fields)
-        )
+        shape, dtype = _block_shape(name, fields), _block_type(name, fields)
+        block = torch.empty((records.num_rows, *shape), dtype=dtype)
+        cells = block.numpy()  # torch's threads cost more here than they save
         start = 0
         for field in fields:
             width = prod(field.shape)
             encoded = self.inputs[field.name].encode(records.column(field.name))
-            block[:, start : start + width] = encoded.reshape(-1, width)
+            cells[:, start : start + width] = encoded.numpy().reshape(-1, width)
             start += width
         return block
 

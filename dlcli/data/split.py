@@ -133,9 +133,8 @@ def _by_row(
 ) -> np.ndarray:
     """Return each row's part (index in PARTS), (N,)."""
     random = np.random.default_rng(options.seed)
-    keys = random.random(rows)
+    order = _shuffled(random.random(rows), classes)
     starts = random.random(2)
-    order = np.argsort(keys) if classes is None else np.lexsort((keys, classes.codes))
     part_of = np.zeros(rows, np.int8)
     if options.folds is not None:
         is_test = np.arange(rows) % options.folds == fold % options.folds
@@ -145,6 +144,11 @@ def _by_row(
     rest = order[~is_test]
     part_of[rest[_spread(len(rest), sizes["val"], float(starts[1]))]] = PARTS.index("val")
     return part_of
+
+
+def _shuffled(keys: np.ndarray, classes: Labels | None) -> np.ndarray:
+    """Return rows (N,) sorted by class, then by key."""
+    return np.argsort(keys) if classes is None else np.lexsort((keys, classes.codes))
 
 
 def _spread(rows: int, count: int, start: float) -> np.ndarray:

@@ -409,6 +409,13 @@ def test_paths_are_relative_to_the_main_file(at):
     assert config.paths == "./y.csv"
 
 
+def test_a_path_of_the_command_line_is_found_from_a_linked_folder(at, tmp_path):
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "configs").symlink_to(tmp_path / "far" / "away")
+    config, _ = at({"configs/c.yaml": "text: x"}, "paths=here.csv")
+    assert Path("configs", config.paths).resolve() == tmp_path / "here.csv"
+
+
 def test_an_absolute_folder_from_the_environment_stays(at):
     files = {"c.yaml": "extends: sub/b.yaml", "sub/b.yaml": "paths: ${env:D}/x.csv"}
     config, root = at(files, env={"D": "/data"})

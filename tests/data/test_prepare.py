@@ -174,10 +174,11 @@ def test_new_labelled_records_are_encoded_as_the_parts_were():
         ([0, 1] * 20, "classification", "2 distinct whole numbers (at most 20)"),
         (list(range(40)), "regression", "40 distinct whole numbers (more than 20)"),
         ([0.5, 1] * 20, "regression", "not whole"),
+        ([120, 210, 150], "regression", "another whole number in every row"),
     ],
 )
 def test_the_task_is_told_from_the_target(tmp_path, y, task, reason):
-    options, sources = table_file(tmp_path, {"x": [i / 7 for i in range(40)], "y": y})
+    options, sources = table_file(tmp_path, {"x": [i / 7 for i in range(len(y))], "y": y})
     prepared = prepare(sources, options, task=None)
     assert prepared.task == task
     assert reason in prepared.task_reason

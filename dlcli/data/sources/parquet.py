@@ -33,8 +33,10 @@ class ParquetReader:
         """Yield these columns; see `Reader.batches`."""
         with _open(self.path) as file:
             try:
-                for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns)):
-                    yield batch.select(list(columns))
+                names = list(columns)
+                # each thread keeps memory of its own: 300 MB on 32 processors
+                for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
+                    yield batch.select(names)
             except (pa.ArrowInvalid, OSError) as error:
                 raise DataError(f"{self.path.name} is damaged: {error}") from error
 

@@ -86,11 +86,12 @@ def _from_stream(
     """Keep the stream in a temporary file, whose records can be counted before they are used."""
     head = stream.read(1 << 16)
     is_json = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
-    with tempfile.NamedTemporaryFile(suffix=".jsonl" if is_json else ".csv") as file:
-        file.write(head)
-        shutil.copyfileobj(stream, file, 1 << 20)
-        file.flush()
-        yield from _from_file(Path(file.name), dialect, needed, optional, "standard input")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "stdin.jsonl" if is_json else "stdin.csv")  # messages name it
+        with path.open("wb") as file:
+            file.write(head)
+            shutil.copyfileobj(stream, file, 1 << 20)
+        yield from _from_file(path, dialect, needed, optional, path.name)
 
 
 def _columns(

@@ -1,0 +1,1 @@
+"""Every claim about speed and memory, reproducible: `python -m benchmarks.NAME`."""

@@ -1,0 +1,68 @@
+"""Memory grows with the tensors of the data and with nothing else; the limits are those promised.
+
+Peaks are of whole processes, in bytes over a bare `import torch`: the resident set, and the
+anonymous pages alone. `python -m benchmarks.memory` shows them for one and four million rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.memory import (
+    Peak,
+    measure_prediction,
+    measure_torch,
+    measure_training,
+    tensor_bytes,
+    write_table,
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks come from /proc"),
+]
+
+FEW, MANY = 500_000, 2_000_000
+MB = 10**6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("memory")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def torch(folder) -> Peak:
+    return measure_torch(folder)
+
+
+def assert_within(peak: Peak, base: Peak, limit: float) -> None:
+    assert peak.resident - base.resident <= limit
+    assert peak.anonymous - base.anonymous <= limit
+
+
+def test_memory_grows_by_the_tensors_in_training_and_not_at_all_in_prediction(folder, torch):
+    tables = [write_table(folder / f"{rows}.csv", rows, target="class") for rows in (FEW, MANY)]
+    sizes = [tensor_bytes(rows, target="class") for rows in (FEW, MANY)]
+
+    few, many = (measure_training(path, target="class") for path in tables)
+    predicted_few, predicted_many = (measure_prediction(path) for path in tables)
+
+    assert_within(few, torch, 200 * MB + 2.5 * sizes[0])
+    assert_within(many, torch, 200 * MB + 2.5 * sizes[1])
+    assert_within(many, few, 2 * (sizes[1] - sizes[0]))
+    assert_within(predicted_many, predicted_few, 50 * MB)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_many_processors_take_no_memory_of_their_own(folder, torch, ending):
+    path = write_table(folder / f"numbers.{ending}", FEW, target="number")
+
+    trained = measure_training(path, target="number", processors=64)
+
+    assert_within(trained, torch, 200 * MB + 2.5 * tensor_bytes(FEW, target="number"))

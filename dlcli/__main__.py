@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from dlcli.errors import DlcliError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -15,54 +23,74 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Words after the program's name; those of the process unless given.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with suppress(ValueError):  # outside the main thread there are no signals to take
+        signal.signal(signal.SIGINT, _interrupt)
+    gc.set_threshold(10_000)  # importing torch makes objects by the 100,000, and none is garbage
     try:
         code = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, `head` for one, has left; so do we, without a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         code = 141
+    gc.freeze()  # nor need they be looked through at the end: a fifth of `import torch`
     sys.exit(code)
 
 
 def _run(words: list[str]) -> int:
-    from typer import Abort, TyperException
+    from typer import TyperException
 
-    from dlcli.cli import app
-    from dlcli.errors import DlcliError, MachineError, UsageError
+    from dlcli import cli
+    from dlcli.errors import DlcliError, InterruptedRunError, MachineError, UsageError
 
-    is_json, is_debug = "--json" in words, "--debug" in words
+    is_json = "--json" in words
     try:
-        return int(app()(words, prog_name="dlcli", standalone_mode=False) or 0)
-    except (KeyboardInterrupt, Abort):
-        print("interrupted", file=sys.stderr)  # noqa: T201
-        return 130
+        return cli.run(words)
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        failure: DlcliError = InterruptedRunError("interrupted", signal.SIGINT)
     except TyperException as error:
-        failure: DlcliError = UsageError(
+        failure = UsageError(
             error.format_message(), suggestion="`dlcli COMMAND --help` lists what it takes"
         )
     except DlcliError as error:
-        if is_debug:
-            raise
+        if "--debug" in words:
+            traceback.print_exc()
         failure = error
     except MemoryError:
         failure = MachineError("out of memory", suggestion="lower `data.batch_size`")
     except Exception as error:  # a bug: its traceback is what mends it
         traceback.print_exc()
         failure = DlcliError(f"a bug in dlcli: {error!r}")
-        if not is_json:
-            return failure.code
-    _show(failure, is_json=is_json)
+        failure.kind = "bug"
+    return _told(failure, is_json=is_json)
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> NoReturn:
+    """Raise KeyboardInterrupt; but during an import, which may swallow it, leave at once."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os.write(2, b"error[interrupted]: interrupted\n")
+            os._exit(128 + signal.SIGINT)  # nothing is written yet that would be left in halves
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _told(failure: DlcliError, *, is_json: bool) -> int:
+    """Print a failure and return its exit code."""
+    from dlcli.messages import as_json, render
+
+    print(render(failure), file=sys.stderr)  # noqa: T201
+    if is_json:
+        print(as_json(failure))  # noqa: T201
     return failure.code
 
 
-def _show(error: Exception, *, is_json: bool) -> None:
-    from dlcli.errors import DlcliError
-    from dlcli.messages import as_json, render
-
-    assert isinstance(error, DlcliError)
-    print(render(error), file=sys.stderr)  # noqa: T201
-    if is_json:
-        print(as_json(error))  # noqa: T201
+def _discard_output() -> None:
+    """Send what is still unwritten nowhere, so that leaving does not fail once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 if __name__ == "__main__":

@@ -167,11 +167,17 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_threads(config: Config, network: Network) -> int:
-    """Return how many processor threads to use: one for small work, else torch's own choice."""
+def choose_threads(config: Config, network: Network, *, rows: int | None = None) -> int:
+    """Return how many processor threads to use: one for small work, else torch's own choice.
+
+    Args:
+        config: May say how many.
+        network: What computes.
+        rows: At a time; a training batch unless given.
+    """
     if config.train.threads:
         return config.train.threads
-    is_small = count_parameters(network) * config.data.batch_size < _SMALL_WORK
+    is_small = count_parameters(network) * (rows or config.data.batch_size) < _SMALL_WORK
     return 1 if is_small else torch.get_num_threads()
 
 

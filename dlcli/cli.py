@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _tree = typer.Typer(
     help="Train, evaluate and use PyTorch models from one YAML file.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,  # halves the time of --help
     pretty_exceptions_enable=False,
 )
 _config = typer.Typer(
     help="Show a config with every default, its schema, or two side by side.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
 )
 _tree.add_typer(_config, name="config")
@@ -43,16 +43,30 @@ CheckpointOption = Annotated[
 ]
 
 
-def app() -> Callable[..., Any]:
-    """Return the command line as a callable of its words."""
-    return typer.main.get_command(_tree)
+def run(words: Sequence[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Typer's own `main` is not used: it ends the process on Ctrl-C and on a closed pipe.
+
+    Args:
+        words: What stands after the program's name.
+
+    Raises:
+        TyperException: The command line is wrong.
+        DlcliError: The command failed.
+    """
+    command = typer.main.get_command(_tree)
+    try:
+        with command.make_context("dlcli", list(words)) as context:
+            return int(command.invoke(context) or 0)
+    except typer.Exit as leaving:
+        return leaving.exit_code
 
 
 @_tree.callback()
-def version_option(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
-    ] = False,
+def top_options(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     """Answer the options that stand before a command."""
     if version:
@@ -60,6 +74,19 @@ def version_option(
 
         _print(f"dlcli {__version__}")
         raise typer.Exit
+    _help_where_alone(context)
+
+
+@_config.callback()
+def config_options(context: typer.Context) -> None:
+    """Answer `dlcli config` without a command."""
+    _help_where_alone(context)
+
+
+def _help_where_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(2)
 
 
 @_tree.command()
@@ -97,6 +124,13 @@ def train(
         if value is not None
     ]
     if resume is not None:
+        if seeds is not None:
+            raise UsageError("--resume goes on with one run, --seeds makes new ones")
+        if config is not None and "=" not in config:
+            raise UsageError(
+                f"`{config}` beside --resume: a run goes on with its own config",
+                suggestion="leave it out; what can change is given as KEY=VALUE",
+            )
         words = [*([config] if config else []), *(overrides or []), *changes]
         from dlcli.commands.train import resume_run
 
@@ -175,6 +209,8 @@ def predict(
     debug: Debug = False,  # noqa: ARG001 - read in __main__
 ) -> int:
     """Predict with a trained model; the target column is not needed."""
+    if as_json and output_format not in {None, "json"}:
+        raise UsageError(f"--json and --format {output_format} cannot both hold")
     from dlcli.commands.predict import Wishes, predict_inputs
 
     predict_inputs(

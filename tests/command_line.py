@@ -1,12 +1,26 @@
-"""Runs dlcli as users do: a process of its own, in a folder of its own."""
+"""Runs dlcli as users do: a process of its own, in a folder of its own.
+
+Where starting up is not what is tested, the process is forked from one that has imported dlcli and
+torch, which saves two seconds each time.
+"""
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 from typing import Any
 
 REPOSITORY = Path(__file__).parent.parent
@@ -14,29 +28,106 @@ CONFIGS = REPOSITORY / "configs"
 
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "120", "OMP_NUM_THREADS": "1"}
 
+_SERVER = Path(__file__).with_name("fork_server.py")
+_SECONDS = 120
+
+
+@dataclass
+class Running:
+    """A process under way.
+
+    Attributes:
+        pid: Its number.
+        words: Its command line.
+        place: Folder of the files `stdout` and `stderr`.
+        exit_code: Waits for its end.
+    """
+
+    pid: int
+    words: list[str]
+    place: Path
+    exit_code: Callable[[], int]
+    is_over: bool = False
+
+    def wait(self) -> CompletedProcess[str]:
+        """Wait for the end; a process that a signal ended has its negative number as exit code."""
+        code = self.exit_code()
+        self.is_over = True
+        texts = ((self.place / name).read_text() for name in ("stdout", "stderr"))
+        return CompletedProcess(self.words, code, *texts)
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
 
 def dlcli(
-    *words: object, folder: Path, stdin: str | None = None, check: int | None = 0
-) -> subprocess.CompletedProcess[str]:
+    *words: object,
+    folder: Path,
+    stdin: str | None = None,
+    check: int | None = 0,
+    largest_file: int | None = None,
+) -> CompletedProcess[str]:
     """Run a command; fail with its talk unless it ends with the exit code `check`."""
+    with started(*words, folder=folder, stdin=stdin, largest_file=largest_file) as running:
+        return _checked(running.wait(), check)
+
+
+def fresh(
+    *words: object, folder: Path, check: int | None = 0, environment: dict[str, str] | None = None
+) -> CompletedProcess[str]:
+    """Run a command in a process that imports everything itself."""
     done = subprocess.run(
         [sys.executable, "-m", "dlcli", *map(str, words)],
         cwd=folder,
-        input=stdin,
         capture_output=True,
         text=True,
-        env=ENVIRONMENT,
-        timeout=120,
+        env={**ENVIRONMENT, **(environment or {})},
+        timeout=_SECONDS,
         check=False,
     )
-    if check is not None:
-        assert done.returncode == check, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+    return _checked(done, check)
+
+
+@contextmanager
+def started(
+    *words: object, folder: Path, stdin: str | None = None, largest_file: int | None = None
+) -> Iterator[Running]:
+    """Start a command and leave it running; at the end of the block it is killed if it still is.
+
+    Args:
+        words: The command line.
+        folder: The working directory.
+        stdin: What it reads.
+        largest_file: Bytes that a file may have; writing more fails as on a full disk.
+    """
+    with TemporaryDirectory() as place:
+        Path(place, "stdin").write_text(stdin or "")
+        start = _fork if sys.platform == "linux" else _spawn
+        running = start([*map(str, words)], folder, Path(place), largest_file)
+        try:
+            yield running
+        finally:
+            if not running.is_over:
+                running.kill()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + _SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
 
 
 def as_json(*words: object, folder: Path, check: int | None = 0) -> dict[str, Any]:
     """Run a command with --json; return the one object on stdout."""
-    done = dlcli(*words, "--json", folder=folder, check=check)
+    return one_object(dlcli(*words, "--json", folder=folder, check=check))
+
+
+def one_object(done: CompletedProcess[str]) -> dict[str, Any]:
+    """Return the one object that is all of stdout."""
     assert done.stdout.count("\n") == 1, done.stdout
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -49,3 +140,62 @@ def imported(code: str) -> set[str]:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     return set(done.stdout.split("\n")[-2].split())
+
+
+def _checked(done: CompletedProcess[str], code: int | None) -> CompletedProcess[str]:
+    if code is not None:
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def _fork(words: list[str], folder: Path, place: Path, largest_file: int | None) -> Running:
+    order = {"words": words, "folder": str(folder), "place": str(place), "size": largest_file}
+    pid = _ask(order)
+    return Running(pid, words, place, lambda: _ask({"wait": pid}))
+
+
+def _ask(order: dict[str, Any]) -> int:
+    """Send the server a line, return the number that it answers."""
+    server = _server()
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(order) + "\n")
+    server.stdin.flush()
+    return int(server.stdout.readline())
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, str(_SERVER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    atexit.register(lambda: server.communicate(""))
+    return server
+
+
+def _spawn(words: list[str], folder: Path, place: Path, largest_file: int | None) -> Running:
+    with (
+        (place / "stdin").open() as stdin,
+        (place / "stdout").open("w") as stdout,
+        (place / "stderr").open("w") as stderr,
+    ):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dlcli", *words],
+            cwd=folder,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=ENVIRONMENT,
+            preexec_fn=lambda: _limit_files(largest_file),
+        )
+    return Running(process.pid, words, place, process.wait)
+
+
+def _limit_files(size: int | None) -> None:
+    """Let this process write no file of more bytes; more fails as on a full disk."""
+    if size is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

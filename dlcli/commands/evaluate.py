@@ -20,7 +20,7 @@ from dlcli.data.prepare import encode_labelled, restore
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.records import read_records
 from dlcli.errors import CheckpointError, DataError, UsageError
-from dlcli.files import write_json
+from dlcli.files import disk_errors, write_json
 from dlcli.progress import Talk
 from dlcli.report.classes import ClassReport, class_report, print_class_report
 from dlcli.report.intervals import bootstrap_intervals
@@ -140,7 +140,9 @@ def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> ResidentEx
         parts=(split,),
     )
     if split not in parts:
-        raise UsageError(f"this run has no {split} part", suggestion="--split, or --data PATH")
+        raise UsageError(
+            f"this run has no {split} part", suggestion="another --split, or --data PATH"
+        )
     return parts[split].to(model.learner.device)
 
 
@@ -165,7 +167,8 @@ def _write(
     judged: _Judged,
     model: TrainedModel,
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder, verb="create"):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "metrics.json", dict(result))
     if report is not None:
         save_confusion(folder / "confusion.png", report)

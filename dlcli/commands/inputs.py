@@ -62,9 +62,16 @@ def _from_json(text: str, columns: Sequence[str]) -> list[dict[str, Any]]:
         return [dict(value)]
     if value and all(isinstance(row, Mapping) for row in value):
         return [dict(row) for row in value]
-    if value and len(columns) > 1 and all(isinstance(row, list) for row in value):
-        return [_record(row, columns) for row in value]
+    if value and all(isinstance(row, list) for row in value):
+        return _from_rows(value, columns)
     return [_record(value, columns)]
+
+
+def _from_rows(rows: list[list[Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Read a list of lists: records, or an image's rows of pixels where that is the one input."""
+    if len(columns) > 1 or all(len(row) == 1 for row in rows):
+        return [_record(row, columns) for row in rows]
+    return [{columns[0]: rows[0] if len(rows) == 1 else rows}]
 
 
 def _record(values: Sequence[Any], columns: Sequence[str]) -> dict[str, Any]:
@@ -81,7 +88,12 @@ def _file(word: str, columns: Sequence[str]) -> Path:
     path = Path(word)
     if path.exists():
         return path
-    if word.startswith("-") and not _NUMBER.fullmatch(word):
+    if _NUMBER.fullmatch(word):
+        raise UsageError(
+            f"the number {word} stands among other inputs",
+            suggestion="give numbers alone, or in JSON lists: '[1, 2]' '[3, 4]'",
+        )
+    if word.startswith("-"):
         raise UsageError(f"no such option: {word}", suggestion="`dlcli predict --help` lists them")
     if path.suffix or "/" in word:
         raise DataError(f"there is no file `{word}`", suggestion="check the path")

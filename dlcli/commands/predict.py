@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import torch
+
+from dlcli.build import choose_threads
 from dlcli.commands.inputs import Given, read_words
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.records import read_records
@@ -24,6 +29,9 @@ from dlcli.trained import TrainedModel, open_trained
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
+
+_ROWS_AT_ONCE = 1 << 13
+"""Rows of a batch, about: for a choice of threads."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ def predict_inputs(
     if checkpoint == "latest":
         talk.say(f"checkpoint: {relative(path)}")
     model = open_trained(path, device=device)
+    torch.set_num_threads(choose_threads(model.config, model.learner.network, rows=_ROWS_AT_ONCE))
     for warning in model.warnings:
         talk.warn(warning)
     if wishes.needs_probabilities and not model.has_confidence:
@@ -122,9 +131,13 @@ def _predictions(
     """Yield the predictions for one input; what is odd about its records is counted in `notes`."""
     preprocessor = model.learner.preprocessor
     batches = read_records(
-        given, dialect_of(model.config.data), needed=list(preprocessor.inputs), optional=[]
+        given,
+        dialect_of(model.config.data),
+        needed=list(preprocessor.inputs),
+        optional=list(preprocessor.targets),
     )
-    for batch in batches:
+    for records in batches:
+        batch = preprocessor.parsed(records)
         for column, found in preprocessor.notes(batch).items():
             notes.update({f"column `{column}`, {what}": count for what, count in found.items()})
         yield _predict_batch(model, batch, wishes)
@@ -163,13 +176,31 @@ def _write_bare(predictions: Predictions) -> None:
     sys.stdout.write(" ".join(str(column[0]) for column in predictions.values) + "\n")
 
 
+def _opened(output: Path | None, output_format: str) -> AbstractContextManager[BinaryIO]:
+    if output is not None:
+        return replacing(output)
+    return _at_once() if output_format == "json" else _stdout()
+
+
+def _stdout() -> BinaryIO:
+    """Open stdout anew: under PYTHONUNBUFFERED its own buffer may write less than it is given."""
+    return open(sys.stdout.fileno(), "wb", closefd=False)
+
+
+@contextmanager
+def _at_once() -> Iterator[BinaryIO]:
+    """Yield a file that goes to stdout if nothing fails: half a JSON array is none."""
+    with tempfile.TemporaryFile() as file:
+        yield file
+        file.seek(0)
+        with _stdout() as stdout:
+            shutil.copyfileobj(file, stdout)
+
+
 def _write(batches: Iterator[Predictions], output: Path | None, output_format: str) -> None:
-    opened: AbstractContextManager[BinaryIO] = (
-        nullcontext(sys.stdout.buffer) if output is None else replacing(output)
-    )
     if output is not None and not output.parent.is_dir():
         raise MachineError(f"there is no folder {output.parent} to write {output.name} in")
-    with opened as stream:
+    with _opened(output, output_format) as stream:
         writer = open_writer(output_format, stream)
         for predictions in batches:
             writer.write(predictions)

@@ -90,13 +90,23 @@ def resume_run(
     """
     talk = Talk(is_quiet=is_quiet)
     with Run.open(find_run(name, runs_dir)) as run:
-        loaded = _last_checkpoint(run, talk)
+        loaded, is_newest = _last_checkpoint(run, talk)
         data = changed_data(loaded.data["config"], overrides, allowed=_CHANGEABLE)
         training = _restored(run, loaded, data, talk)
         training.trainer.load(loaded.tensors)
-        run.resume(rows=len(training.trainer.state.history))
+        state = training.trainer.state
+        run.resume(rows=len(state.history))
+        best = build_monitor(training.config, training.learner).best_epoch(state.history)
+        if is_newest and state.batch == 0 and best == state.epoch:
+            run.keep_as_best()  # a kill between the two writes leaves an older best
         with talk.logging_to(run.log):
-            talk.say(f"resuming {relative(run.path)} after step {training.trainer.state.step}")
+            if state.epoch < training.config.train.epochs:
+                talk.say(f"resuming {relative(run.path)} after step {state.step}")
+            else:
+                talk.say(
+                    f"{relative(run.path)} has all its {state.epoch} epochs: nothing is left to "
+                    "train (`train.epochs=N` goes on to N)"
+                )
             return complete(run, training, talk)
 
 
@@ -127,7 +137,7 @@ def _train_once(
         runs_dir,
         f"{config.name}{suffix}",
         config_text=read.text,
-        resolved_text=to_yaml(read.resolved() | {"seed": seed}),
+        resolved_text=to_yaml(read.resolved() | ({"seed": seed} if offset else {})),
         facts={
             "command": shlex.join(["dlcli", *sys.argv[1:]]),
             "config_folder": str(read.folder.resolve()),
@@ -227,12 +237,15 @@ def _restored(
     return Training(config, learner, examples, kept | {"config": config_data}, trainer)
 
 
-def _last_checkpoint(run: Run, talk: Talk) -> checkpoint.Loaded:
-    """Load the last checkpoint, or the one before it where the last is damaged."""
+def _last_checkpoint(run: Run, talk: Talk) -> tuple[checkpoint.Loaded, bool]:
+    """Load the last checkpoint, or the one before it where the last is damaged; say if the last."""
     try:
-        return checkpoint.load(run.last)
+        return checkpoint.load(run.last), True
     except CheckpointError as error:
         if not run.previous.exists():
             raise
         talk.warn(f"{error}; going on from the checkpoint before it")
-        return checkpoint.load(run.previous)
+        loaded = checkpoint.load(run.previous)
+        if run.last.exists():  # aside, or the next save would put it in the place of `previous`
+            run.last.replace(run.last.with_name("damaged.safetensors"))
+        return loaded, False

@@ -51,15 +51,13 @@ class ROCAUC:
 def _area(scores: Tensor, is_positive: Tensor) -> float | None:
     """Return the share of (positive, negative) pairs in which the positive scores higher.
 
-    By the rank sum (Mann-Whitney U), in whole numbers: twice the mean rank of tied rows is one.
+    Counted in whole numbers, each pair twice: a tie is one of two.
     """
-    positives = int(is_positive.sum())
-    negatives = len(is_positive) - positives
-    if not positives or not negatives:
+    positives, negatives = scores[is_positive], scores[~is_positive].sort().values
+    if not len(positives) or not len(negatives):
         return None
-    _, level, counts = torch.unique(scores, return_inverse=True, return_counts=True)
-    ends = counts.cumsum(0)
-    twice_ranks = 2 * ends - counts + 1  # first rank + last rank of each level, 1-based
-    twice_sum = int(twice_ranks[level[is_positive]].sum())
-    twice_wins = twice_sum - positives * (positives + 1)
-    return twice_wins / (2 * positives * negatives)
+    positives = positives.sort().values  # neighbours then search in the same places
+    twice_wins = sum(
+        int(torch.searchsorted(negatives, positives, right=right).sum()) for right in (False, True)
+    )
+    return twice_wins / (2 * len(positives) * len(negatives))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dlcli.progress import number
-from dlcli.report.scores import plain_table
+from dlcli.report.scores import plain_table, print_table
 
 _SHOWN_CONFUSION = 12  # classes; a wider matrix does not fit a terminal, the picture shows it
 
@@ -52,16 +52,13 @@ def class_report(answered: Tensor, true: Tensor, names: Sequence[str]) -> ClassR
 
 def print_class_report(report: ClassReport) -> None:
     """Print a row per class, then the confusion matrix if it is not too wide, on stdout."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
     table = plain_table()
     for heading in ("class", "precision", "recall", "f1", "rows"):
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for row in report.rows():
         shares = (number(row[key]) for key in ("precision", "recall", "f1"))
         table.add_row(row["class"], *shares, f"{row['rows']:,}")
-    console.print(table)
+    print_table(table)
     if len(report.names) <= _SHOWN_CONFUSION:
         matrix = plain_table()
         matrix.add_column("true \\ answered")
@@ -69,7 +66,7 @@ def print_class_report(report: ClassReport) -> None:
             matrix.add_column(name, justify="right")
         for name, counts in zip(report.names, report.confusion.tolist(), strict=True):
             matrix.add_row(name, *(str(count) for count in counts))
-        console.print(matrix)
+        print_table(matrix)
 
 
 def _share(part: int, whole: int) -> float | None:

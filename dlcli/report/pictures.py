@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LABELLED_CELLS = 20  # classes up to which each cell has its count written in it
+_NAMED_CLASSES = 80  # up to which each has its name beside it; more stand on each other
+_LONGEST_NAME = 30
 _DOTS = 5000
 
 
@@ -26,20 +29,26 @@ def save_confusion(path: Path, report: ClassReport) -> None:
     size = len(report.names)
     counts = report.confusion.double()
     shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    side = min(max(3.5, 1.5 + 0.45 * size), 14)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    every = -(-size // _NAMED_CLASSES)
+    names = [_plain(name) for name in report.names[::every]]
+    digits = len(str(int(counts.max())))
+    side = min(max(2.4, max(0.45, 0.12 * digits) * size), 13)  # inches, the matrix alone
+    room = 0.09 * max(map(len, names))  # inches, the names beside it
+    is_upright = sum(map(len, names)) > 9 * side
+    below = room if is_upright else 0.2
+    figure = Figure(figsize=(side + room + 1.4, side + below + 0.5), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, label="share of the true class")
-    axes.set_xticks(range(size), report.names, rotation=90 if size > 4 else 0)
-    axes.set_yticks(range(size), report.names)
+    figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
+    axes.set_xticks(range(0, size, every), names, rotation=90 if is_upright else 0)
+    axes.set_yticks(range(0, size, every), names)
     axes.set_xlabel("answered")
     axes.set_ylabel("true")
     if size <= _LABELLED_CELLS:
         for row in range(size):
             for column in range(size):
-                color = "white" if shares[row, column] > 0.5 else "black"
                 count = int(counts[row, column])
+                color = "white" if shares[row, column] > 0.5 else "black" if count else "0.7"
                 axes.text(column, row, f"{count}", ha="center", va="center", color=color)
     _save(path, figure)
 
@@ -62,12 +71,20 @@ def save_scatter(path: Path, answers: Tensor, truths: Tensor, names: Sequence[st
         axes.scatter(true[::every].numpy(), answered[::every].numpy(), s=8, alpha=0.5)
         low, high = float(true.min()), float(true.max())
         axes.plot([low, high], [low, high], color="black", linewidth=1)
-        axes.set_xlabel(f"true {name}")
-        axes.set_ylabel(f"predicted {name}")
+        axes.set_xlabel(f"true {_plain(name)}")
+        axes.set_ylabel(f"predicted {_plain(name)}")
     _save(path, figure)
+
+
+def _plain(name: str) -> str:
+    """Return a name short enough, without what matplotlib would read as a formula."""
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    return shown.replace("$", r"\$")
 
 
 def _save(path: Path, figure: Figure) -> None:
     stream = BytesIO()
-    figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # the font lacks a letter: a box stands for it
+        figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     write_bytes(path, stream.getvalue())

@@ -63,8 +63,9 @@ class Predictions:
             columns[f"probability_{name}"] = shares
         for place in range(len(self.ranked[0]) if self.ranked else 0):
             assert self.ranked is not None
-            columns[f"class_{place + 1}"] = [row[place][0] for row in self.ranked]
-            columns[f"probability_{place + 1}"] = [row[place][1] for row in self.ranked]
+            # not `probability_1`: with --probs, that is the probability of a class called 1
+            columns[f"top_{place + 1}"] = [row[place][0] for row in self.ranked]
+            columns[f"top_{place + 1}_probability"] = [row[place][1] for row in self.ranked]
         return columns
 
 

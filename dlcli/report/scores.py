@@ -41,9 +41,7 @@ def print_scores(
     columns: Mapping[str, Scores | None], *, intervals: Mapping[str, Sequence[float]] | None = None
 ) -> None:
     """Print the table of scores on stdout; without colours where that is no terminal."""
-    from rich.console import Console
-
-    Console(highlight=False).print(scores_table(columns, intervals=intervals))
+    print_table(scores_table(columns, intervals=intervals))
 
 
 def print_spread(columns: Mapping[str, Mapping[str, Scores] | None], count: int) -> None:
@@ -53,8 +51,6 @@ def print_spread(columns: Mapping[str, Mapping[str, Scores] | None], count: int)
         columns: Heading to `mean` and `std`, each by score; None is left out.
         count: Number of runs.
     """
-    from rich.console import Console
-
     shown = {heading: spread for heading, spread in columns.items() if spread}
     table = plain_table()
     table.add_column(f"{count} runs")
@@ -68,7 +64,18 @@ def print_spread(columns: Mapping[str, Mapping[str, Scores] | None], count: int)
             for spread in shown.values()
         ]
         table.add_row(name, *cells)
-    Console(highlight=False).print(table)
+    print_table(table)
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout as wide as it is: a narrow terminal breaks its lines, not cells."""
+    from rich.console import Console
+    from rich.measure import measure_renderables
+
+    console = Console(highlight=False, markup=False)
+    wide = console.options.update(width=10_000)
+    console.width = max(console.width, measure_renderables(console, wide, [table]).maximum)
+    console.print(table)
 
 
 def plain_table() -> Table:

@@ -91,7 +91,7 @@ def build_learner(
         device: Where the network goes.
 
     Raises:
-        ConfigError: Loss, metric or model do not fit the task or the data.
+        ConfigError: The loss's or the model's options do not fit the data.
     """
     task: Task = _import(_TASKS[task_name]).of(preprocessor.targets)
     options = config.loss or components(LossOptions)[task.losses[0]]()

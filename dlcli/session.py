@@ -68,6 +68,7 @@ class Session:
                     if reason is not None:
                         return reason, interrupts.received
             except DivergedError as error:
+                self.saver.save_best()
                 raise self._with_checkpoint(error) from error
             finally:
                 self.saver.save_best()

@@ -16,6 +16,7 @@ from dlcli.config.read import config_from
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.records import read_records
+from dlcli.errors import ConfigError, UsageError
 from dlcli.selftest import compare, generated_inputs
 
 if TYPE_CHECKING:
@@ -114,11 +115,18 @@ def open_trained(path: Path, *, device: str = "cpu") -> TrainedModel:
     loaded = checkpoint.load(path)
     data = loaded.data
     config = config_from(data["config"])
-    learner = rebuild_learner(config, data, device=choose_device(device))
+    learner = rebuild_learner(config, data, device=_device(device))
     load_weights(learner, loaded)
     warning = compare(self_test(learner), data["self_test"])
     learner.network.eval()
     return TrainedModel(config, learner, data, (warning,) if warning else ())
+
+
+def _device(name: str) -> torch.device:
+    try:
+        return choose_device(name)
+    except ConfigError as error:  # here it stands on the command line
+        raise UsageError(error.faults[0].message, suggestion="auto, cpu, cuda or cuda:1") from error
 
 
 def load_weights(learner: Learner, loaded: checkpoint.Loaded) -> None:

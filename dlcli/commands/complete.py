@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from traceback import format_exc
@@ -54,13 +55,18 @@ def complete(run: Run, training: Training, talk: Talk) -> Outcome:
     Raises:
         DlcliError: Training failed; the run says so.
     """
-    started = monotonic()
-    monitor = build_monitor(training.config, training.learner)
-    trainer, learner = training.trainer, training.learner
-    saver = Saver(run, trainer, learner, monitor, training.description)
-    session = Session(run, trainer, saver, training.config.train, monitor, talk)
+    with failures_noted(run, talk):
+        return _complete(run, training, talk)
+
+
+@contextmanager
+def failures_noted(run: Run, talk: Talk) -> Iterator[None]:
+    """While entered, a failure is written into the run before it goes on its way."""
     try:
-        reason, signal_number = session.drive(training.examples)
+        yield
+    except KeyboardInterrupt:
+        run.finish("interrupted")
+        raise
     except DlcliError as error:
         run.finish("failed", error=str(error))
         raise
@@ -68,6 +74,15 @@ def complete(run: Run, training: Training, talk: Talk) -> Outcome:
         talk.note(format_exc())
         run.finish("failed", error=repr(error))
         raise
+
+
+def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
+    started = monotonic()
+    monitor = build_monitor(training.config, training.learner)
+    trainer, learner = training.trainer, training.learner
+    saver = Saver(run, trainer, learner, monitor, training.description)
+    session = Session(run, trainer, saver, training.config.train, monitor, talk)
+    reason, signal_number = session.drive(training.examples)
     result: dict[str, Any] = {
         "schema": 1,
         "command": "train",

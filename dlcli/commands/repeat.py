@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from statistics import mean, stdev
 from typing import Any
 
@@ -22,13 +23,13 @@ def repeat(train: Callable[[int], Outcome], count: int) -> Outcome:
 
     Returns:
         The mean and the standard deviation (of a sample) of every score, and each run's result;
-        the outcome of an interrupted run alone, where there was one.
+        the outcome of an interrupted run, with those before it, where there was one.
     """
-    runs = []
+    runs: list[Mapping[str, Any]] = []
     for offset in range(count):
         outcome = train(offset)
         if outcome.exit_code:
-            return outcome
+            return replace(outcome, data=outcome.data | {"runs": runs})
         runs.append(outcome.data)
     spreads = {part: _spread([run["metrics"][part] for run in runs]) for part in runs[0]["metrics"]}
     kinds = {key: runs[0]["baseline"][key] for key in ("name", "part")}

@@ -23,7 +23,7 @@ from dlcli.build import (
     open_sources,
     scales_targets,
 )
-from dlcli.commands.complete import PARTS, Training, complete, warn_of_start
+from dlcli.commands.complete import PARTS, Training, complete, failures_noted, warn_of_start
 from dlcli.commands.outcome import Outcome
 from dlcli.commands.repeat import repeat
 from dlcli.config.checks import cross_check
@@ -147,7 +147,8 @@ def _train_once(
             "parameters": parameters,
         },
     ) as run:
-        run.write_splits(prepared.rows)
+        with failures_noted(run, talk):
+            run.write_splits(prepared.rows)
         with talk.logging_to(run.log):
             talk.say(
                 f"model: {config.model.name}, {parameters:,} parameters, on {learner.device}, "

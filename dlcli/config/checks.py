@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from dlcli.config.config import Config
+from dlcli.config.loss import LossOptions
 from dlcli.config.metric import MetricOptions
 from dlcli.config.names import nearest
 from dlcli.config.options import components
@@ -55,9 +57,15 @@ def _loss_and_metrics_meet(config: Config) -> Iterator[Fault]:
             )
 
 
-def _refused(what: str, name: str, path: KeyPath, task: str) -> Fault:
+def _refused(what: Literal["loss", "metric"], name: str, path: KeyPath, task: str) -> Fault:
     other = " or ".join(sorted(set(TASKS) - {task}))
-    return Fault(f"the {what} `{name}` is for {other}, but `task` is {task}", path)
+    tasks_of = {
+        "loss": {name: options.tasks for name, options in components(LossOptions).items()},
+        "metric": {name: options.tasks for name, options in components(MetricOptions).items()},
+    }
+    fitting = ", ".join(name for name, tasks in tasks_of[what].items() if task in tasks)
+    message = f"the {what} `{name}` is for {other}, but `task` is {task}"
+    return Fault(message, path, note=f"for {task} there are: {fitting}")
 
 
 def _tasks(tasks: frozenset[str]) -> str:

@@ -9,9 +9,7 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
-from dlcli.config.loss import LossOptions
-from dlcli.config.metric import MetricOptions
-from dlcli.tasks.task import check_loss, check_metric, losses_of
+from dlcli.tasks.task import losses_of
 
 Label = str | int | float | bool
 """A class as the data has it."""
@@ -62,14 +60,6 @@ class Classification:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes as a config has them: `true` and `1` are texts here."""
         return tuple(str(x).lower() if isinstance(x, bool) else str(x) for x in self.labels)
-
-    def check_loss(self, options: LossOptions) -> None:
-        """Raise a ConfigError if the loss is for another task."""
-        check_loss(self.name, options)
-
-    def check_metric(self, options: MetricOptions, position: int) -> None:
-        """Raise a ConfigError if the metric, at a position in `metrics`, is for another task."""
-        check_metric(self.name, options, position)
 
     def answers(self, linked: Tensor) -> Tensor:
         """Return probabilities or scores (N, K) as they are."""

@@ -9,9 +9,7 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
-from dlcli.config.loss import LossOptions
-from dlcli.config.metric import MetricOptions
-from dlcli.tasks.task import check_loss, check_metric, losses_of
+from dlcli.tasks.task import losses_of
 
 
 class NumberTarget(Protocol):
@@ -65,14 +63,6 @@ class Regression:
     def size(self) -> int:
         """Number of target columns."""
         return len(self.names)
-
-    def check_loss(self, options: LossOptions) -> None:
-        """Raise a ConfigError if the loss is for another task."""
-        check_loss(self.name, options)
-
-    def check_metric(self, options: MetricOptions, position: int) -> None:
-        """Raise a ConfigError if the metric, at a position in `metrics`, is for another task."""
-        check_metric(self.name, options, position)
 
     def answers(self, linked: Tensor) -> Tensor:
         """Encoded numbers (N,) or (N, D) -> units."""

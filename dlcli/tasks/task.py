@@ -1,4 +1,4 @@
-"""What every task offers, and the checks they share; knows no architecture and no encoder."""
+"""What every task offers; knows no architecture and no encoder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from dlcli.config.loss import LossOptions
-from dlcli.config.metric import MetricOptions
 from dlcli.config.options import components
-from dlcli.errors import ConfigError
 
 
 class Task(Protocol):
@@ -51,14 +49,6 @@ class Task(Protocol):
         """Names of the classes in the order of their codes; empty where there are none."""
         ...
 
-    def check_loss(self, options: LossOptions) -> None:
-        """Raise a ConfigError if the loss is for another task."""
-        ...
-
-    def check_metric(self, options: MetricOptions, position: int) -> None:
-        """Raise a ConfigError if the metric, at a position in `metrics`, is for another task."""
-        ...
-
     def answers(self, linked: Tensor) -> Tensor:
         """What a loss's link makes of outputs -> answers: (N, K) classes, (N,) or (N, D) units."""
         ...
@@ -86,36 +76,4 @@ class Task(Protocol):
 
 def losses_of(task: str) -> tuple[str, ...]:
     """Return the names of the losses that a task allows, the default first."""
-    return _allowed(LossOptions, task)
-
-
-def check_loss(task: str, options: LossOptions) -> None:
-    """Raise a ConfigError if the loss is for another task."""
-    if task not in options.tasks:
-        raise ConfigError(
-            f"the loss `{options.name}` is for {_names(options.tasks)}, and the task is {task}",
-            path=("loss",),
-            suggestion=f"use `{losses_of(task)[0]}`, or give `task: {_names(options.tasks)}`",
-        )
-
-
-def check_metric(task: str, options: MetricOptions, position: int) -> None:
-    """Raise a ConfigError if the metric, at a position in `metrics`, is for another task."""
-    if task not in options.tasks:
-        raise ConfigError(
-            f"the metric `{options.name}` is for {_names(options.tasks)}, and the task is {task}",
-            path=("metrics", position),
-            suggestion=f"for {task} there are {', '.join(_allowed(MetricOptions, task))}",
-        )
-
-
-def _allowed(family: type[LossOptions] | type[MetricOptions], task: str) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, options in components(family).items()
-        if issubclass(options, LossOptions | MetricOptions) and task in options.tasks
-    )
-
-
-def _names(tasks: frozenset[str]) -> str:
-    return " or ".join(sorted(tasks))
+    return tuple(name for name, options in components(LossOptions).items() if task in options.tasks)

@@ -16,6 +16,7 @@ LAYERS = [
     {"config"},
     {"training", "run"},
     {"data"},
+    {"rounding"},
     {"models", "losses", "optimizers", "schedulers", "metrics"},
     {"tasks", "checkpoint", "selftest"},
     {"build"},

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcli.build import open_sources
+from dlcli.build import choose_threads, open_sources
 from dlcli.commands.outcome import Outcome
 from dlcli.config.data import TableOptions
 from dlcli.config.read import config_from
@@ -70,6 +70,10 @@ def evaluate_checkpoint(
     talk = Talk(is_quiet=is_quiet)
     path = find_checkpoint(checkpoint, runs_dir)
     model = open_trained(path, device=device)
+    threads = choose_threads(
+        model.config, model.learner.network, rows=model.learner.evaluation.batch_size
+    )
+    torch.set_num_threads(threads)
     for warning in model.warnings:
         talk.warn(warning)
     if data is not None:

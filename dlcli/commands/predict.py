@@ -22,6 +22,7 @@ from dlcli.errors import MachineError, UsageError
 from dlcli.files import replacing
 from dlcli.progress import Talk
 from dlcli.report.predictions import FORMATS, Predictions, open_writer
+from dlcli.rounding import rounded
 from dlcli.run import find_checkpoint
 from dlcli.session import relative
 from dlcli.trained import TrainedModel, open_trained
@@ -149,7 +150,7 @@ def _predict_batch(model: TrainedModel, batch: pa.RecordBatch, wishes: Wishes) -
     values, names = task.decode(answers), task.names
     if not model.has_confidence:
         return Predictions(names, values)
-    confidence = answers.amax(1).tolist()
+    confidence = rounded(answers.amax(1))
     if wishes.min_confidence is not None:
         least = wishes.min_confidence
         values = [
@@ -159,17 +160,18 @@ def _predict_batch(model: TrainedModel, batch: pa.RecordBatch, wishes: Wishes) -
     probabilities: dict[str, Sequence[float]] | None = None
     if wishes.has_probabilities:
         columns = zip(task.classes, answers.unbind(1), strict=True)
-        probabilities = {name: column.tolist() for name, column in columns}
+        probabilities = {name: rounded(column) for name, column in columns}
     ranked = None if wishes.top_k is None else _ranked(answers, task.classes, wishes.top_k)
     return Predictions(names, values, confidence, probabilities, ranked)
 
 
 def _ranked(answers: Tensor, classes: Sequence[str], count: int) -> list[list[tuple[str, float]]]:
     shares, codes = answers.topk(min(count, len(classes)), dim=1)
-    return [
-        [(classes[code], share) for code, share in zip(row_codes, row, strict=True)]
-        for row_codes, row in zip(codes.tolist(), shares.tolist(), strict=True)
+    places = [
+        [(classes[code], share) for code, share in zip(column.tolist(), sure, strict=True)]
+        for column, sure in zip(codes.unbind(1), map(rounded, shares.unbind(1)), strict=True)
     ]
+    return [list(ranked) for ranked in zip(*places, strict=True)]
 
 
 def _write_bare(predictions: Predictions) -> None:

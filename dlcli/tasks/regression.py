@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
+from dlcli.rounding import rounded
 from dlcli.tasks.task import losses_of
 
 
@@ -78,8 +79,7 @@ class Regression:
 
     def decode(self, answers: Tensor) -> list[list[float]]:
         """Return the numbers of each target column, in units, to 7 significant digits."""
-        columns = answers.reshape(len(answers), self.size).T.tolist()
-        return [[_rounded(value) for value in column] for column in columns]
+        return [rounded(column) for column in answers.reshape(len(answers), self.size).unbind(1)]
 
     def predictions(self, answers: Tensor) -> list[float] | list[list[float]]:
         """Return for each row its number, or a list of its numbers; see `decode`."""
@@ -89,8 +89,3 @@ class Regression:
     def to(self, device: torch.device | str) -> Self:
         """Return the task with its tensors on a device."""
         return replace(self, scale=self.scale.to(device), shift=self.shift.to(device))
-
-
-def _rounded(value: float) -> float:
-    """Return the number to as many digits as the network's float32 has."""
-    return float(f"{value:.7g}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -179,8 +180,10 @@ class Trainer:
     def _is_finite(self, loss: Tensor) -> bool:
         """Say whether the loss and every gradient are finite; waits for the device."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        largest = torch._foreach_norm(gradients, float("inf"))
-        return bool(torch.stack([loss, *largest]).isfinite().all())
+        found, one = torch.zeros(1, device=self._device), torch.ones(1, device=self._device)
+        # One kernel for all; the gradients are multiplied by 1, which changes no bit of them.
+        torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, one)
+        return not found.item() and isfinite(loss.item())
 
     def _diverged(self, batch: Batch, loss: Tensor) -> DivergedError:
         state = self.state

@@ -8,18 +8,20 @@ from statistics import mean, stdev
 from typing import Any
 
 from dlcli.commands.outcome import Outcome
+from dlcli.progress import Talk
 from dlcli.report.scores import print_spread
 from dlcli.training.state import Scores
 
 Runs = Sequence[Mapping[str, Any]]
 
 
-def repeat(train: Callable[[int], Outcome], count: int) -> Outcome:
+def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
     """Run `train(0)`, `train(1)`, ... and put their scores together.
 
     Args:
         train: Trains once; its argument counts from 0.
         count: How often.
+        talk: Where to say what to type next.
 
     Returns:
         The mean and the standard deviation (of a sample) of every score, and each run's result;
@@ -47,7 +49,13 @@ def repeat(train: Callable[[int], Outcome], count: int) -> Outcome:
     }
     heading = f"{kinds['name']} ({kinds['part']})"
     columns = spreads | {heading: baseline}
-    return Outcome(result, lambda: print_spread(columns, count))
+
+    def show() -> None:
+        print_spread(columns, count)
+        talk.say(f"runs: {', '.join(run['run_dir'] for run in runs)}")
+        talk.say(f"next: dlcli evaluate {runs[0]['run_dir']}")
+
+    return Outcome(result, show)
 
 
 def _spread(parts: Sequence[Scores | None]) -> dict[str, Scores] | None:

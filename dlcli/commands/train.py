@@ -70,7 +70,7 @@ def train_config(
             path=("data", "split", "folds"),
             suggestion=f"--seeds {folds} or fewer",
         )
-    return repeat(train, count)
+    return repeat(train, count, Talk(is_quiet=is_quiet))
 
 
 def resume_run(

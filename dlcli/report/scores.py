@@ -53,18 +53,27 @@ def print_spread(columns: Mapping[str, Mapping[str, Scores] | None], count: int)
     """
     shown = {heading: spread for heading, spread in columns.items() if spread}
     table = plain_table()
-    table.add_column(f"{count} runs")
+    table.add_column(f"{count} runs" if count > 1 else "1 run")
     for heading in shown:
         table.add_column(heading, justify="right")
     for name in dict.fromkeys(name for spread in shown.values() for name in spread["mean"]):
         cells = [
-            f"{number(spread['mean'][name])} ± {number(spread['std'][name])}"
+            _mean_and_std(spread["mean"][name], spread["std"][name])
             if name in spread["mean"]
             else ""
             for spread in shown.values()
         ]
         table.add_row(name, *cells)
     print_table(table)
+
+
+def _mean_and_std(mean: float | None, std: float | None) -> str:
+    """Return both with as many decimals; the mean alone where there is no deviation."""
+    text = number(mean)
+    if std is None:
+        return text
+    has_decimals = text.partition(".")[2].isdecimal()
+    return f"{text} ± {std:.4f}" if has_decimals else f"{text} ± {std:.2g}"
 
 
 def print_table(table: Table) -> None:

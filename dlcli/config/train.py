@@ -39,5 +39,7 @@ class TrainOptions(Options):
         1, description="Parts into which each batch is cut to save memory; the result is the same."
     )
     checkpoint_every: Index = Field(
-        0, description="Also save after every so many steps; 0 saves as epochs end, short ones once a second."
+        0,
+        description="Also save after every so many steps; 0 saves as epochs end, short ones once "
+        "a second.",
     )

@@ -56,7 +56,8 @@ def test_memory_grows_by_the_tensors_in_training_and_not_at_all_in_prediction(fo
     assert_within(few, torch, 200 * MB + 2.5 * sizes[0])
     assert_within(many, torch, 200 * MB + 2.5 * sizes[1])
     assert_within(many, few, 2 * (sizes[1] - sizes[0]))
-    assert_within(predicted_many, predicted_few, 50 * MB)
+    # The resident set counts pages of torch's libraries too, by chance 50 MB more or less.
+    assert predicted_many.anonymous - predicted_few.anonymous <= 50 * MB
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -40,7 +40,7 @@ def _run(words: list[str]) -> int:
     from typer import TyperException
 
     from dlcli import cli
-    from dlcli.errors import DlcliError, InterruptedRunError, MachineError, UsageError
+    from dlcli.errors import DlcliError, InterruptedRunError, UsageError
 
     is_json = "--json" in words
     try:
@@ -58,12 +58,20 @@ def _run(words: list[str]) -> int:
             traceback.print_exc()
         failure = error
     except MemoryError:
-        failure = MachineError("out of memory", suggestion="lower `data.batch_size`")
+        failure = _out_of_memory()
     except Exception as error:  # a bug: its traceback is what mends it
+        if isinstance(error, RuntimeError) and "allocate memory" in str(error):  # torch's words
+            return _told(_out_of_memory(), is_json=is_json)
         traceback.print_exc()
         failure = DlcliError(f"a bug in dlcli: {error!r}")
         failure.kind = "bug"
     return _told(failure, is_json=is_json)
+
+
+def _out_of_memory() -> DlcliError:
+    from dlcli.errors import MachineError
+
+    return MachineError("out of memory", suggestion="lower `data.batch_size`, or a smaller model")
 
 
 def _interrupt(_number: int, frame: FrameType | None) -> NoReturn:

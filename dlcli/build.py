@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,12 @@ def choose_threads(config: Config, network: Network, *, rows: int | None = None)
         return config.train.threads
     is_small = count_parameters(network) * (rows or config.data.batch_size) < _SMALL_WORK
     return 1 if is_small else torch.get_num_threads()
+
+
+@cache
+def default_threads() -> int:
+    """Return torch's own number of threads; first asked before it is changed."""
+    return torch.get_num_threads()
 
 
 def has_batch_statistics(network: nn.Module) -> bool:

@@ -156,7 +156,9 @@ def evaluate(
     data: Annotated[
         str | None, typer.Option(metavar="PATH", help="Another labelled file than the run's.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Which part: train, val or test.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Which part: train, val or test (default).")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where to write; the run unless given.")
     ] = None,

@@ -165,3 +165,9 @@ def _finite(value: JSON) -> JSON:
     if isinstance(value, list | tuple):
         return [_finite(member) for member in value]
     return value
+
+
+def relative(path: Path) -> str:
+    """Return a path as a person here would type it: relative, unless that climbs."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown

@@ -43,15 +43,15 @@ def as_json(error: DlcliError) -> str:
 
 def _block(kind: str, fault: Fault) -> str:
     """Return the lines of one fault: message, place, source with its mark, note."""
-    lines = [f"error[{kind}]: {_printable(fault.message)}"]
+    lines = [f"error[{kind}]: {printable(fault.message)}"]
     if fault.file:
-        lines.append(f"  {_printable(place(fault))}")
+        lines.append(f"  {printable(place(fault))}")
     if fault.source.strip():
         lines += _excerpt(fault)
     elif fault.suggestion:
-        lines.append(f"  {_printable(fault.suggestion)}")
+        lines.append(f"  {printable(fault.suggestion)}")
     if fault.note:
-        lines += wrap(_printable(fault.note), WIDTH, initial_indent="  ", subsequent_indent="    ")
+        lines += wrap(printable(fault.note), WIDTH, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
@@ -68,15 +68,15 @@ def _excerpt(fault: Fault) -> list[str]:
     shown = fault.source[left : left + WIDTH]
     before, marked = shown[: start - left], shown[start - left :][: fault.length]
     gutter = " " * len(str(fault.line))
-    carets = "^" * max(_width(_printable(marked)), 1)
-    mark = f"{' ' * _width(_printable(before))}{carets} {_printable(fault.suggestion)}"
+    carets = "^" * max(_width(printable(marked)), 1)
+    mark = f"{' ' * _width(printable(before))}{carets} {printable(fault.suggestion)}"
     return [
-        f"   {fault.line} | {_printable(shown)}".rstrip(),
+        f"   {fault.line} | {printable(shown)}".rstrip(),
         f"   {gutter} | {mark}".rstrip(),
     ]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text without characters that move the cursor; a tab becomes one space."""
     text = text.replace("\t", " ")
     if text.isprintable():

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TextIO
 
 from dlcli.files import disk_errors
+from dlcli.messages import printable
 from dlcli.training.state import EpochReport
 from dlcli.training.trainer import Step
 
@@ -41,7 +42,8 @@ class Talk:
         return not self.is_quiet and self.stream.isatty()
 
     def say(self, text: str) -> None:
-        """Print a line and log it."""
+        """Print a line and log it; what could steer the terminal is shown as escapes."""
+        text = printable(text)
         self.note(text)
         if self.is_quiet:
             return

@@ -66,8 +66,6 @@ class Saver:
         state = self.trainer.state
         is_best = self.monitor.best_epoch(state.history) == state.epoch
         if is_last or time.monotonic() - self._saved >= _SECONDS:
-            if is_best:
-                self._best = None
             self.save()
             if is_best:
                 self.run.keep_as_best()

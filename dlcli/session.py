@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from dlcli.config.train import TrainOptions
 from dlcli.errors import DivergedError
+from dlcli.files import relative
 from dlcli.interrupts import Interrupts
 from dlcli.progress import Talk, TrainingProgress
 from dlcli.run import Run
@@ -57,6 +56,8 @@ class Session:
         progress = TrainingProgress(
             self.talk, epochs=self.options.epochs, rows=len(train), done=done
         )
+        if state.batch == 0 and self._is_patience_spent():
+            return "early_stopping", None
         started = time.monotonic()
         with Interrupts() as interrupts, progress:
             try:
@@ -72,18 +73,21 @@ class Session:
                 raise self._with_checkpoint(error) from error
             finally:
                 self.saver.save_best()
+            if interrupts.received is not None:  # while the last step was saved
+                return "interrupted", interrupts.received
         return "epochs", None
 
     def _stop_reason(self, step: Step, seconds: float, signal_number: int | None) -> str | None:
-        options, history = self.options, self.trainer.state.history
-        patience = options.early_stopping.patience if options.early_stopping else None
+        most = self.options.max_time
         if signal_number is not None:
             return "interrupted"
-        if options.max_time is not None and seconds >= options.max_time:
+        if most is not None and seconds >= most:
             return "max_time"
-        if step.report and patience and self.monitor.is_patience_spent(history, patience):
-            return "early_stopping"
-        return None
+        return "early_stopping" if step.report and self._is_patience_spent() else None
+
+    def _is_patience_spent(self) -> bool:
+        stopping, history = self.options.early_stopping, self.trainer.state.history
+        return stopping is not None and self.monitor.is_patience_spent(history, stopping.patience)
 
     def _keep(self, step: Step, seconds: float, *, is_last: bool) -> None:
         """Save what a step calls for: an epoch's end, a step where asked, a stop always."""
@@ -98,9 +102,3 @@ class Session:
         good = [path for path in (self.run.best, self.run.last) if path.exists()]
         where = f"the last good checkpoint is {relative(good[0])}" if good else "nothing was saved"
         return DivergedError(f"{error}; {where}", suggestion=error.faults[0].suggestion)
-
-
-def relative(path: Path) -> str:
-    """Return a path as a person here would type it: relative, unless that climbs."""
-    shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown

@@ -18,6 +18,7 @@ from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.records import read_records
 from dlcli.errors import ConfigError, UsageError
 from dlcli.selftest import compare, generated_inputs
+from dlcli.training.trainer import tensors_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,12 +132,7 @@ def _device(name: str) -> torch.device:
 
 def load_weights(learner: Learner, loaded: checkpoint.Loaded) -> None:
     """Give a learner's network the weights of a checkpoint."""
-    weights = {
-        name.removeprefix("model/"): tensor
-        for name, tensor in loaded.tensors.items()
-        if name.startswith("model/")
-    }
-    learner.network.load_state_dict(weights)
+    learner.network.load_state_dict(tensors_of(loaded.tensors, "model"))
 
 
 def rebuild_learner(config: Config, data: Mapping[str, Any], *, device: torch.device) -> Learner:

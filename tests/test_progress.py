@@ -95,3 +95,9 @@ def test_what_was_said_before_the_log_opens_is_in_it_and_quiet_still_logs(tmp_pa
     assert (tmp_path / "log").read_text() == "before\nwarning: careful\n"
     assert talk.warnings == ["careful"]
     assert stream.getvalue() == ""
+
+
+def test_a_file_from_a_stranger_cannot_steer_the_terminal() -> None:
+    stream = io.StringIO()
+    Talk(stream=stream).warn("column `a\x1b[31mred\x07`")
+    assert stream.getvalue() == "warning: column `a\\x1b[31mred\\x07`\n"

@@ -111,7 +111,7 @@ def test_a_signal_with_json_gives_one_object(folder: Path) -> None:
     assert (result["status"], result["stop_reason"]) == ("interrupted", "interrupted")
     saved = checkpoint.load(folder / result["checkpoint"])
     assert saved.data["state"]["epoch"] == result["epochs"] >= 3
-    assert result["metrics"] is None
+    assert result["metrics"] == {"train": None, "val": None, "test": None}
 
 
 def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
@@ -248,3 +248,25 @@ def test_a_run_without_a_whole_checkpoint_is_refused(tmp_path: Path) -> None:
         path.write_bytes(b"damaged")
     answer = as_json("train", "--resume", "latest", folder=folder, check=6)
     assert "previous.safetensors" in answer["errors"][0]["message"]
+
+
+def test_a_training_that_stopped_early_is_not_trained_further(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, CONFIG.replace("lr: 3e-3", "lr: 0.1"))
+    first = as_json("train", "iris.yaml", "train.early_stopping.patience=2", folder=folder)
+    assert first["stop_reason"] == "early_stopping"
+    before = left_behind(run_of(folder))
+    second = as_json("train", "--resume", "latest", folder=folder)
+    assert second["stop_reason"] == "early_stopping"
+    assert second["metrics"] == first["metrics"]
+    assert left_behind(run_of(folder)) == before
+
+
+def test_rows_of_metrics_that_a_power_cut_took_are_written_again(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, SHORT)
+    as_json("train", "iris.yaml", folder=folder)
+    run = run_of(folder)
+    before = left_behind(run)
+    rows = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_text("".join(rows[:2]))
+    as_json("train", "--resume", "latest", folder=folder)
+    assert left_behind(run) == before

@@ -14,19 +14,20 @@ from dlcli.build import Learner, build_monitor, has_batch_statistics
 from dlcli.commands.outcome import Outcome
 from dlcli.config.config import Config
 from dlcli.data.examples import ResidentExamples
+from dlcli.data.split import PARTS
 from dlcli.errors import DlcliError
+from dlcli.files import relative
 from dlcli.progress import Talk
 from dlcli.report.advice import is_still_improving
 from dlcli.report.scores import print_scores
 from dlcli.run import Run
 from dlcli.saving import Saver
-from dlcli.session import Session, relative
+from dlcli.session import Session
 from dlcli.trained import load_weights
 from dlcli.training.diagnosis import dead_layers
 from dlcli.training.state import Scores
 from dlcli.training.trainer import Trainer
 
-PARTS = ("train", "val", "test")
 _PROBE_ROWS = 1024
 
 
@@ -83,6 +84,7 @@ def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
     saver = Saver(run, trainer, learner, monitor, training.description)
     session = Session(run, trainer, saver, training.config.train, monitor, talk)
     reason, signal_number = session.drive(training.examples)
+    history = trainer.state.history
     result: dict[str, Any] = {
         "schema": 1,
         "command": "train",
@@ -91,14 +93,20 @@ def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
         "checkpoint": relative(run.last),
         "stop_reason": reason,
         "epochs": training.trainer.state.epoch,
-        "best_epoch": monitor.best_epoch(training.trainer.state.history),
-        "metrics": None,
+        "best_epoch": monitor.best_epoch(history),
+        "metrics": dict.fromkeys(PARTS),
         "baseline": None,
     }
     if signal_number is None:
         if not run.best.exists():  # stopped within the first epoch
             run.keep_as_best()
-        load_weights(training.learner, checkpoint.load(run.best))
+        best = checkpoint.load(run.best)
+        if history and best.data["state"]["epoch"] != result["best_epoch"]:
+            talk.warn(
+                f"{relative(run.best)} is of epoch {best.data['state']['epoch']}, not of the best "
+                f"one that this run knows of, {result['best_epoch']}: a kill or damage took that"
+            )
+        load_weights(training.learner, best)
         result |= {"checkpoint": relative(run.best)} | measure(training)
         _warn_of_end(training, reason, talk)
     result |= {"seconds": round(monotonic() - started, 3), "warnings": talk.warnings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,18 +20,16 @@ from dlcli.data.examples import ResidentExamples
 from dlcli.data.prepare import encode_labelled, restore
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.records import read_records
+from dlcli.data.split import PARTS
 from dlcli.errors import CheckpointError, DataError, UsageError
-from dlcli.files import disk_errors, write_json
+from dlcli.files import disk_errors, relative, write_json
 from dlcli.progress import Talk
 from dlcli.report.classes import ClassReport, class_report, print_class_report
 from dlcli.report.intervals import bootstrap_intervals
 from dlcli.report.pictures import save_confusion, save_scatter
 from dlcli.report.scores import print_scores
 from dlcli.run import find_checkpoint, is_run, read_facts
-from dlcli.session import relative
 from dlcli.trained import TrainedModel, open_trained
-
-PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def evaluate_checkpoint(
     checkpoint: str,
     *,
     data: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     output: Path | None = None,
     runs_dir: Path,
     device: str = "auto",
@@ -56,7 +55,7 @@ def evaluate_checkpoint(
     Args:
         checkpoint: A file, a run directory, a run's name, or `latest`.
         data: A labelled file; None takes a part of the run's own data.
-        split: Which part of the run's data.
+        split: Which part of the run's data; the test part unless given.
         output: Folder for what is written; None takes the run's, or none where there is no run.
         runs_dir: Where named runs are.
         device: Where to compute.
@@ -65,6 +64,9 @@ def evaluate_checkpoint(
     Raises:
         DlcliError: See `dlcli.errors` for each cause.
     """
+    if data is not None and split is not None:
+        raise UsageError("--data measures a file, --split a part of the run's data: give one")
+    split = split or "test"
     if split not in PARTS:
         raise UsageError(f"--split {split} is unknown", suggestion=", ".join(PARTS))
     talk = Talk(is_quiet=is_quiet)
@@ -77,7 +79,8 @@ def evaluate_checkpoint(
     for warning in model.warnings:
         talk.warn(warning)
     if data is not None:
-        examples, what = _labelled(model, Path(data)), Path(data).stem
+        path_of_data = Path(data)
+        examples, what = _labelled(model, path_of_data), _label(path_of_data)
     else:
         examples, what = _part(model, path, split, talk), split
     if not len(examples):
@@ -106,7 +109,8 @@ def evaluate_checkpoint(
     if folder is not None:
         _write(folder, result, report, judged, model)
         talk.say(f"written: {relative(folder)}")
-    return Outcome(result, lambda: _show(result, report, intervals, what))
+    heading = Path(data).name if data else what
+    return Outcome(result, lambda: _show(result, report, intervals, heading))
 
 
 def _labelled(model: TrainedModel, path: Path) -> ResidentExamples:
@@ -120,6 +124,12 @@ def _labelled(model: TrainedModel, path: Path) -> ResidentExamples:
         needed=[*preprocessor.inputs, *preprocessor.targets],
     )
     return encode_labelled(batches, preprocessor).to(model.learner.device)
+
+
+def _label(path: Path) -> str:
+    """Name the results on a file, so that no other file's and no part's are overwritten."""
+    place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    return f"data-{path.stem}-{place}"
 
 
 def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> ResidentExamples:

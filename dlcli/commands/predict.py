@@ -19,12 +19,11 @@ from dlcli.commands.inputs import Given, read_words
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.records import read_records
 from dlcli.errors import MachineError, UsageError
-from dlcli.files import replacing
+from dlcli.files import relative, replacing
 from dlcli.progress import Talk
 from dlcli.report.predictions import FORMATS, Predictions, open_writer
 from dlcli.rounding import rounded
 from dlcli.run import find_checkpoint
-from dlcli.session import relative
 from dlcli.trained import TrainedModel, open_trained
 
 if TYPE_CHECKING:
@@ -103,6 +102,10 @@ def predict_inputs(
             "--probs, --top-k and --min-confidence need a classifier that gives probabilities; "
             f"this is {learner.task.name} with the loss `{learner.loss_options.name}`"
         )
+    if output is not None and any(
+        Path(word).is_file() and output.exists() and output.samefile(word) for word in words
+    ):
+        raise UsageError(f"{output} is what is being read", suggestion="give another --output")
     given = list(read_words(words, list(model.learner.preprocessor.inputs)))
     notes: Counter[str] = Counter()
     batches = (batch for one in given for batch in _predictions(model, one, wishes, notes))

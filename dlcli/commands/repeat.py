@@ -31,7 +31,7 @@ def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
     for offset in range(count):
         outcome = train(offset)
         if outcome.exit_code:
-            return replace(outcome, data=outcome.data | {"runs": runs})
+            return _interrupted(outcome, runs, count, talk)
         runs.append(outcome.data)
     spreads = {part: _spread([run["metrics"][part] for run in runs]) for part in runs[0]["metrics"]}
     kinds = {key: runs[0]["baseline"][key] for key in ("name", "part")}
@@ -56,6 +56,19 @@ def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
         talk.say(f"next: dlcli evaluate {runs[0]['run_dir']}")
 
     return Outcome(result, show)
+
+
+def _interrupted(outcome: Outcome, runs: Runs, count: int, talk: Talk) -> Outcome:
+    """Return the outcome of an interrupted run, with what became of the others."""
+
+    def show() -> None:
+        outcome.show()
+        talk.say(
+            f"{len(runs)} of {count} runs were complete; those after the interrupted one were not "
+            "begun"
+        )
+
+    return replace(outcome, data=outcome.data | {"runs": list(runs)}, show=show)
 
 
 def _spread(parts: Sequence[Scores | None]) -> dict[str, Scores] | None:

@@ -20,20 +20,22 @@ from dlcli.build import (
     choose_device,
     choose_threads,
     count_parameters,
+    default_threads,
     open_sources,
     scales_targets,
 )
-from dlcli.commands.complete import PARTS, Training, complete, failures_noted, warn_of_start
+from dlcli.commands.complete import Training, complete, failures_noted, warn_of_start
 from dlcli.commands.outcome import Outcome
 from dlcli.commands.repeat import repeat
 from dlcli.config.checks import cross_check
 from dlcli.config.config import Config
 from dlcli.config.read import ReadConfig, changed_data, config_from, to_yaml
 from dlcli.data.prepare import Prepared, prepare, restore
+from dlcli.data.split import PARTS
 from dlcli.errors import CheckpointError, ConfigError, DataError
+from dlcli.files import relative
 from dlcli.progress import Talk
 from dlcli.run import Run, find_run
-from dlcli.session import relative
 from dlcli.trained import describe, rebuild_learner
 from dlcli.training.state import State
 
@@ -95,7 +97,10 @@ def resume_run(
         training = _restored(run, loaded, data, talk)
         training.trainer.load(loaded.tensors)
         state = training.trainer.state
-        run.resume(rows=len(state.history))
+        whole = run.resume(rows=len(state.history))
+        for report in state.history[whole:]:  # a power cut may take rows that the checkpoint has
+            run.add_metrics(report.to_data())
+        run.update(device=str(training.learner.device), threads=torch.get_num_threads())
         best = build_monitor(training.config, training.learner).best_epoch(state.history)
         if is_newest and state.batch == 0 and best == state.epoch:
             run.keep_as_best()  # a kill between the two writes leaves an older best
@@ -120,7 +125,7 @@ def _train_once(
     suffix = "" if is_alone else f"-seed{seed}" if fold is None else f"-fold{fold + 1}"
     if suffix:
         talk.say(f"\n{suffix[1:5]} {suffix[5:]}")
-    torch.set_num_threads(_DEFAULT_THREADS)
+    torch.set_num_threads(default_threads())
     sources = open_sources(config, read.folder)
     prepared = prepare(
         sources, config.data, task=config.task, scale_targets=scales_targets(config), fold=fold
@@ -155,9 +160,6 @@ def _train_once(
                 f"threads: {torch.get_num_threads()}, run: {relative(run.path)}"
             )
             return complete(run, training, talk)
-
-
-_DEFAULT_THREADS = torch.get_num_threads()
 
 
 def _say_data(config: Config, prepared: Prepared, talk: Talk) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dlcli.messages import printable
 from dlcli.progress import number
 from dlcli.report.scores import plain_table, print_table
 
@@ -57,15 +58,15 @@ def print_class_report(report: ClassReport) -> None:
         table.add_column(heading, justify="left" if heading == "class" else "right")
     for row in report.rows():
         shares = (number(row[key]) for key in ("precision", "recall", "f1"))
-        table.add_row(row["class"], *shares, f"{row['rows']:,}")
+        table.add_row(printable(row["class"]), *shares, f"{row['rows']:,}")
     print_table(table)
     if len(report.names) <= _SHOWN_CONFUSION:
         matrix = plain_table()
         matrix.add_column("true \\ answered")
         for name in report.names:
-            matrix.add_column(name, justify="right")
+            matrix.add_column(printable(name), justify="right")
         for name, counts in zip(report.names, report.confusion.tolist(), strict=True):
-            matrix.add_row(name, *(str(count) for count in counts))
+            matrix.add_row(printable(name), *(str(count) for count in counts))
         print_table(matrix)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any, BinaryIO, Protocol
 
+from dlcli.messages import printable
+
 FORMATS = ("csv", "jsonl", "json", "table")
 
 
@@ -180,4 +182,4 @@ def _line(record: dict[str, Any]) -> bytes:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))

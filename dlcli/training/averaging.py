@@ -23,6 +23,10 @@ class Averaging(Protocol):
         """Return the averages by parameter name."""
         ...
 
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take up the averages that `state` returned."""
+        ...
+
 
 class NoAveraging:
     """The weights as they are."""
@@ -37,3 +41,6 @@ class NoAveraging:
     def state(self) -> dict[str, Tensor]:
         """Return nothing: there are no averages."""
         return {}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Do nothing: there are no averages."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -112,8 +112,9 @@ class Trainer:
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take up the tensors that `tensors` returned, generators included."""
-        self.model.load_state_dict(_group(tensors, "model"))
-        self.optimizer.load(_group(tensors, "optimizer"))
+        self.model.load_state_dict(tensors_of(tensors, "model"))
+        self.optimizer.load(tensors_of(tensors, "optimizer"))
+        self.averaging.load(tensors_of(tensors, "average"))
         self._totals.sums.copy_(tensors["totals/loss"])
         torch.set_rng_state(tensors["generator/cpu"])
         if self._device.type == "cuda" and "generator/cuda" in tensors:
@@ -206,7 +207,8 @@ class Trainer:
         return report
 
 
-def _group(tensors: dict[str, Tensor], group: str) -> dict[str, Tensor]:
+def tensors_of(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    """Return the tensors of one group of `Trainer.tensors`, such as `model`, by their own names."""
     prefix = f"{group}/"
     return {
         name.removeprefix(prefix): tensor

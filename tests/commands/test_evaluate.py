@@ -91,7 +91,8 @@ def test_a_new_labelled_file_is_measured(folder: Path) -> None:
     assert result["rows"] == 40
     assert result["data"] == "new.csv"
     assert all(math.isclose(result["metrics"][name], expected[name]) for name in expected)
-    assert (folder / trained["run_dir"] / "evaluation" / "new" / "metrics.json").is_file()
+    (written,) = (folder / trained["run_dir"] / "evaluation").glob("data-new-*")
+    assert (written / "metrics.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,14 @@ def test_changed_data_are_told(folder: Path) -> None:
     (folder / "changing.csv").write_text((folder / "points.csv").read_text() + "1,1,a\n")
     result = as_json("evaluate", "changing", folder=folder)
     assert any("the data changed since training" in text for text in result["warnings"])
+
+
+def test_a_file_called_test_is_not_the_test_part(folder: Path) -> None:
+    run = as_json("train", "points.yaml", "--name", "twice", folder=folder)["run_dir"]
+    (folder / "test.csv").write_text((folder / "points.csv").read_text())
+    rows = as_json("evaluate", run, folder=folder)["rows"]
+    as_json("evaluate", run, "--data", "test.csv", folder=folder)
+    kept = json.loads((folder / run / "evaluation" / "test" / "metrics.json").read_text())
+    assert kept["rows"] == rows
+    done = dlcli("evaluate", run, "--data", "test.csv", "--split", "val", folder=folder, check=2)
+    assert "give one" in done.stderr

@@ -294,3 +294,12 @@ def test_python_predicts_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert package.load("houses").predict([house, house]) == [shown, shown]
     (x,) = package.load("latest").predict([{"x": 3}])
     assert float(predict(folder, "3")) == x
+
+
+def test_what_is_read_is_never_written_over(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "records.csv"
+    path.write_text("x\n1\n2\n")
+    words = ["predict", path, "--output", path, "--force", "--checkpoint", "line"]
+    done = dlcli(*words, folder=folder, check=2)
+    assert "is what is being read" in done.stderr
+    assert path.read_text() == "x\n1\n2\n"

@@ -132,7 +132,7 @@ def train(
                 suggestion="leave it out; what can change is given as KEY=VALUE",
             )
         words = [*([config] if config else []), *(overrides or []), *changes]
-        from dlcli.commands.train import resume_run
+        from dlcli.commands.resume import resume_run
 
         outcome = resume_run(resume, _only_overrides(words), runs_dir=runs_dir, is_quiet=quiet)
     else:

@@ -1,17 +1,16 @@
-"""`dlcli train`: from a config, or from a run's last checkpoint, to a training that can go on."""
+"""`dlcli train CONFIG`: from a config to one training, or to several with other seeds or folds."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dlcli import checkpoint
 from dlcli.build import (
     Learner,
     build_learner,
@@ -29,17 +28,29 @@ from dlcli.commands.outcome import Outcome
 from dlcli.commands.repeat import repeat
 from dlcli.config.checks import cross_check
 from dlcli.config.config import Config
-from dlcli.config.read import ReadConfig, changed_data, config_from, to_yaml
-from dlcli.data.prepare import Prepared, prepare, restore
-from dlcli.data.split import PARTS
-from dlcli.errors import CheckpointError, ConfigError, DataError
+from dlcli.config.read import ReadConfig, to_yaml
+from dlcli.data.prepare import Prepared, prepare
+from dlcli.errors import ConfigError, DataError
 from dlcli.files import relative
 from dlcli.progress import Talk
-from dlcli.run import Run, find_run
-from dlcli.trained import describe, rebuild_learner
+from dlcli.run import Run
+from dlcli.trained import describe
 from dlcli.training.state import State
 
-_CHANGEABLE = ("train.epochs", "train.max_time", "train.device")
+
+@dataclass(frozen=True)
+class _Turn:
+    """One of the trainings of a config.
+
+    Attributes:
+        config: The config, with the seed of this turn.
+        fold: Which fold is the test part, from 0; None where there are no folds.
+        label: `seed3` or `fold1` where there are several turns, else nothing.
+    """
+
+    config: Config
+    fold: int | None = None
+    label: str = ""
 
 
 def train_config(
@@ -57,96 +68,53 @@ def train_config(
     Raises:
         DlcliError: See `dlcli.errors` for each cause.
     """
-    folds = read.config.data.split.folds
+    config, talk = read.config, Talk(is_quiet=is_quiet)
+    folds = config.data.split.folds
     count = seeds or folds
-
-    def train(offset: int) -> Outcome:
-        talk = Talk(is_quiet=is_quiet)
-        return _train_once(read, runs_dir, talk, offset=offset, is_alone=count is None)
-
     if count is None:
-        return train(0)
+        return _train(read, _Turn(config), runs_dir, talk)
     if folds is not None and count > folds:
         raise ConfigError(
             f"--seeds {count} asks for more folds than there are",
             path=("data", "split", "folds"),
             suggestion=f"--seeds {folds} or fewer",
         )
-    return repeat(train, count, Talk(is_quiet=is_quiet))
+
+    def train(offset: int) -> Outcome:
+        turn = _turn(config, offset)
+        own_talk = Talk(is_quiet=is_quiet)
+        own_talk.say(f"\n{turn.label}")
+        return _train(read, turn, runs_dir, own_talk)
+
+    return repeat(train, count, talk)
 
 
-def resume_run(
-    name: str, overrides: Sequence[str], *, runs_dir: Path, is_quiet: bool = False
-) -> Outcome:
-    """Go on with a run from its last checkpoint, in the same run directory.
-
-    Args:
-        name: A run directory, a run's name, or `latest`.
-        overrides: KEY=VALUE; only `train.epochs`, `train.max_time` and `train.device` may change.
-        runs_dir: Where named runs are.
-        is_quiet: Say nothing on stderr.
-
-    Raises:
-        CheckpointError: The run is missing, busy, or has no whole checkpoint; or its data changed.
-        ConfigError: An override changes what cannot change within a run.
-    """
-    talk = Talk(is_quiet=is_quiet)
-    with Run.open(find_run(name, runs_dir)) as run:
-        loaded, is_newest = _last_checkpoint(run, talk)
-        data = changed_data(loaded.data["config"], overrides, allowed=_CHANGEABLE)
-        training = _restored(run, loaded, data, talk)
-        training.trainer.load(loaded.tensors)
-        state = training.trainer.state
-        whole = run.resume(rows=len(state.history))
-        for report in state.history[whole:]:  # a power cut may take rows that the checkpoint has
-            run.add_metrics(report.to_data())
-        run.update(device=str(training.learner.device), threads=torch.get_num_threads())
-        best = build_monitor(training.config, training.learner).best_epoch(state.history)
-        if is_newest and state.batch == 0 and best == state.epoch:
-            run.keep_as_best()  # a kill between the two writes leaves an older best
-        with talk.logging_to(run.log):
-            if state.epoch < training.config.train.epochs:
-                talk.say(f"resuming {relative(run.path)} after step {state.step}")
-            else:
-                talk.say(
-                    f"{relative(run.path)} has all its {state.epoch} epochs: nothing is left to "
-                    "train (`train.epochs=N` goes on to N)"
-                )
-            return complete(run, training, talk)
+def _turn(config: Config, offset: int) -> _Turn:
+    """Return the turn with the seed, and on the fold, that stand `offset` after the first."""
+    seeded = config.model_copy(update={"seed": config.seed + offset})
+    if config.data.split.folds is None:
+        return _Turn(seeded, label=f"seed{seeded.seed}")
+    return _Turn(seeded, fold=offset, label=f"fold{offset + 1}")
 
 
-def _train_once(
-    read: ReadConfig, runs_dir: Path, talk: Talk, *, offset: int, is_alone: bool
-) -> Outcome:
-    """Train with the seed and on the fold that stand `offset` after the config's own."""
-    seed = read.config.seed + offset
-    config = read.config.model_copy(update={"seed": seed})
-    fold = offset if config.data.split.folds else None
-    suffix = "" if is_alone else f"-seed{seed}" if fold is None else f"-fold{fold + 1}"
-    if suffix:
-        talk.say(f"\n{suffix[1:5]} {suffix[5:]}")
+def _train(read: ReadConfig, turn: _Turn, runs_dir: Path, talk: Talk) -> Outcome:
+    """Prepare the data, make a run, train in it and measure."""
+    config = turn.config
     torch.set_num_threads(default_threads())
-    sources = open_sources(config, read.folder)
-    prepared = prepare(
-        sources, config.data, task=config.task, scale_targets=scales_targets(config), fold=fold
-    )
-    _say_data(config, prepared, talk)
-    if faults := cross_check(config.model_copy(update={"task": prepared.task})):
-        raise ConfigError(faults)
-    portable = read.portable() | {"seed": seed}
-    training = _fresh(config, prepared, portable, fold)
+    prepared = _prepared(read, turn, talk)
+    training = _fresh(read, turn, prepared)
     warn_of_start(training, talk)
-    learner = training.learner
-    parameters = count_parameters(learner.network)
+    device, parameters = training.learner.device, count_parameters(training.learner.network)
+    changed = {} if config.seed == read.config.seed else {"seed": config.seed}
     with Run.create(
         runs_dir,
-        f"{config.name}{suffix}",
+        "-".join(filter(None, (config.name, turn.label))),
         config_text=read.text,
-        resolved_text=to_yaml(read.resolved() | ({"seed": seed} if offset else {})),
+        resolved_text=to_yaml(read.resolved() | changed),
         facts={
             "command": shlex.join(["dlcli", *sys.argv[1:]]),
             "config_folder": str(read.folder.resolve()),
-            "device": str(learner.device),
+            "device": str(device),
             "threads": torch.get_num_threads(),
             "fingerprint": prepared.fingerprint,
             "parameters": parameters,
@@ -156,25 +124,40 @@ def _train_once(
             run.write_splits(prepared.rows)
         with talk.logging_to(run.log):
             talk.say(
-                f"model: {config.model.name}, {parameters:,} parameters, on {learner.device}, "
+                f"model: {config.model.name}, {parameters:,} parameters, on {device}, "
                 f"threads: {torch.get_num_threads()}, run: {relative(run.path)}"
             )
             return complete(run, training, talk)
 
 
-def _say_data(config: Config, prepared: Prepared, talk: Talk) -> None:
+def _prepared(read: ReadConfig, turn: _Turn, talk: Talk) -> Prepared:
+    """Prepare the data, and say what there is to say about them.
+
+    Raises:
+        ConfigError: The task that the data show contradicts the rest of the config.
+    """
+    config = turn.config
+    prepared = prepare(
+        open_sources(config, read.folder),
+        config.data,
+        task=config.task,
+        scale_targets=scales_targets(config),
+        fold=turn.fold,
+    )
     rows = ", ".join(f"{len(part):,} {name}" for name, part in prepared.examples.items())
     talk.say(f"data: {config.data.name}, rows: {rows}")
     if config.task is None:
         talk.say(f"task: {prepared.task} ({prepared.task_reason})")
     for warning in prepared.warnings:
         talk.warn(warning)
+    if faults := cross_check(config.model_copy(update={"task": prepared.task})):
+        raise ConfigError(faults)
+    return prepared
 
 
-def _fresh(
-    config: Config, prepared: Prepared, portable: Mapping[str, Any], fold: int | None
-) -> Training:
+def _fresh(read: ReadConfig, turn: _Turn, prepared: Prepared) -> Training:
     """Make the training of a config at its beginning."""
+    config = turn.config
     learner = build_learner(
         config,
         task_name=prepared.task,
@@ -186,9 +169,10 @@ def _fresh(
     torch.set_num_threads(choose_threads(config, learner.network))
     _check_targets(learner, prepared)
     examples = {part: rows.to(learner.device) for part, rows in prepared.examples.items()}
+    portable: Mapping[str, Any] = read.portable() | {"seed": config.seed}
     description = describe(portable, learner, class_counts=prepared.class_counts) | {
         "fingerprint": prepared.fingerprint,
-        "fold": fold,
+        "fold": turn.fold,
         "threads": torch.get_num_threads(),
     }
     state = State(parts=config.train.accumulate)
@@ -207,48 +191,3 @@ def _check_targets(learner: Learner, prepared: Prepared) -> None:
                 path=("loss",),
                 suggestion="another loss, `mse` for one, takes any number",
             )
-
-
-def _restored(
-    run: Run, loaded: checkpoint.Loaded, config_data: Mapping[str, Any], talk: Talk
-) -> Training:
-    """Make a training anew from a checkpoint and the data of its run."""
-    data, config = loaded.data, config_from(config_data, os.environ)
-    device = choose_device(config.train.device)
-    sources = open_sources(config, Path(run.facts["config_folder"]))
-    if sources.fingerprint != data["fingerprint"]:
-        raise CheckpointError(
-            f"the data of {relative(run.path)} is not what it was when training began",
-            suggestion="put the former files back, or train anew",
-        )
-    if str(device) != run.facts["device"]:
-        talk.warn(f"resumed on {device} instead of {run.facts['device']}: last bits will differ")
-    torch.set_num_threads(data["threads"])
-    learner = rebuild_learner(config, data, device=device)
-    parts = restore(
-        sources,
-        config.data,
-        preprocessor=learner.preprocessor,
-        task=data["task"],
-        fold=data["fold"],
-        parts=PARTS,
-    )
-    examples = {part: rows.to(device) for part, rows in parts.items()}
-    kept = {key: value for key, value in data.items() if key not in {"state", "self_test"}}
-    state = State.from_data(data["state"], loaded.tensors["history/values"])
-    trainer = build_trainer(config, learner, rows=len(examples["train"]), state=state)
-    return Training(config, learner, examples, kept | {"config": config_data}, trainer)
-
-
-def _last_checkpoint(run: Run, talk: Talk) -> tuple[checkpoint.Loaded, bool]:
-    """Load the last checkpoint, or the one before it where the last is damaged; say if the last."""
-    try:
-        return checkpoint.load(run.last), True
-    except CheckpointError as error:
-        if not run.previous.exists():
-            raise
-        talk.warn(f"{error}; going on from the checkpoint before it")
-        loaded = checkpoint.load(run.previous)
-        if run.last.exists():  # aside, or the next save would put it in the place of `previous`
-            run.last.replace(run.last.with_name("damaged.safetensors"))
-        return loaded, False

@@ -36,7 +36,7 @@ _TASKS = {
     "classification": "dlcli.tasks.classification:Classification",
     "regression": "dlcli.tasks.regression:Regression",
 }
-_SMALL_WORK = 20_000_000
+_SMALL_WORK = 50_000_000
 """Parameters times rows of a step, below which a second thread costs more than it does."""
 
 

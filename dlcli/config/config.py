@@ -12,7 +12,7 @@ from dlcli.config.loss import LossOptions
 from dlcli.config.metric import MetricOptions
 from dlcli.config.model import ModelOptions
 from dlcli.config.optimizer import AdamWOptions, OptimizerOptions
-from dlcli.config.options import Index, OneOf, Options
+from dlcli.config.options import OneOf, Options, Seed
 from dlcli.config.scheduler import ConstantOptions, SchedulerOptions
 from dlcli.config.train import TrainOptions
 
@@ -34,7 +34,7 @@ class Config(Options):
     name: Annotated[str, AfterValidator(_file_name)] | None = Field(
         None, description="Name of the run; the config file's name unless given."
     )
-    seed: Index = Field(
+    seed: Seed = Field(
         0, description="Draws initial weights, row order and dropout; `data.split.seed` the parts."
     )
     task: Literal["classification", "regression"] | None = Field(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dlcli.config.options import Count, DataPath, Index, Options
+from dlcli.config.options import MOST, Count, DataPath, Options, Seed
 
 Scaling = Literal["standard", "min_max", "robust", "none"]
 ColumnType = Literal["numeric", "categorical", "boolean", "date"]
@@ -45,8 +45,8 @@ class SplitOptions(Options):
         None,
         description="Give each part the same mix of classes; null does so for classification.",
     )
-    seed: Index = Field(0, description="Draws the parts; the same rows whatever `seed` trains.")
-    folds: Annotated[int, Field(ge=2)] | None = Field(
+    seed: Seed = Field(0, description="Draws the parts; the same rows whatever `seed` trains.")
+    folds: Annotated[int, Field(ge=2, le=MOST)] | None = Field(
         None, description="Number of folds, each of which is the test part once; null makes none."
     )
 
@@ -89,7 +89,7 @@ class CategoryOptions(Options):
     min_count: Count = Field(
         2, description="Categories of fewer training rows share the place of unknown ones."
     )
-    embedding_size: Index = Field(
+    embedding_size: Annotated[int, Field(ge=0, le=2**20)] = Field(
         0, description="Width of the learned vectors; 0 chooses by the number of categories."
     )
 

@@ -27,7 +27,7 @@ def expand(
 
     Args:
         node: The tree.
-        environment: Variables by name; None leaves references as they are.
+        environment: Variables by name; None leaves references as they are, and reads the rest.
         path: Where the tree stands in the config.
 
     Returns:
@@ -39,9 +39,18 @@ def expand(
         kids = [kid for _, kid, _ in pairs]
         value: Any = dict(zip(node.value, kids, strict=True)) if node.is_map else kids
         return replace(node, value=value), faults
-    if not isinstance(node.value, str) or "${" not in node.value or environment is None:
+    if not isinstance(node.value, str) or "${" not in node.value:
         return node, []
+    if environment is None:
+        return _kept(node), []
     return _expanded(node, environment, path)
+
+
+def _kept(node: Node) -> Node:
+    """Return a text with a reference as it is written; any other one without its escapes."""
+    if any(not match[1] for match in _REFERENCE.finditer(node.value)):
+        return replace(node, reference=Reference(node.value, node.value))
+    return replace(node, value=_REFERENCE.sub(lambda match: match[0][1:], node.value))
 
 
 def _expanded(

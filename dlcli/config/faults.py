@@ -22,16 +22,31 @@ _MISFIT = re.compile(
 )
 
 
-def faults_of(error: ValidationError, root: Type, tree: Node) -> list[Fault]:
+def faults_of(
+    error: ValidationError, root: Type, tree: Node, *, is_partial: bool = False
+) -> list[Fault]:
     """Return one fault for each thing that is wrong, in the order of pydantic's fields.
 
     Args:
         error: What pydantic says.
         root: The type of the whole config.
         tree: The tree that was checked; values in it that are broken already stay unmentioned.
+        is_partial: Much of the tree could not be read: leave out what may stand there.
     """
-    spots = spots_of(error, root, tree)
-    return [_fault(spot, tree, root) for spot in spots if not _is_told(spot, tree)]
+    spots = [spot for spot in spots_of(error, root, tree) if not _is_told(spot, tree)]
+    if is_partial:
+        spots = [spot for spot in spots if not _is_about_the_rest(spot, tree)]
+    return [_fault(spot, tree, root) for spot in spots]
+
+
+def _is_about_the_rest(spot: Spot, tree: Node) -> bool:
+    """Tell whether an error would go away with keys that stand elsewhere."""
+    if spot.kind is None:  # an option of a component whose name may be another one
+        name = tree.get((*spot.path[:-1], "name"))
+        return _named(spot) and (name is None or name.key is None)
+    if spot.error["type"] in OWN_WORDS:
+        return tree.nearest(spot.path).is_map
+    return spot.error["type"] in ("missing", "union_tag_not_found")
 
 
 def _is_told(spot: Spot, tree: Node) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +15,10 @@ from pydantic import ValidationError
 from dlcli.config.environment import expand
 from dlcli.config.faults import faults_of
 from dlcli.config.merge import merged, normalised, overridden, relocated, with_names
-from dlcli.config.names import nearest
+from dlcli.config.names import nearest_file
 from dlcli.config.nodes import Node, Origin, Place
 from dlcli.config.options import Options
-from dlcli.config.syntax import lines_of
+from dlcli.config.syntax import forbidden_character, lines_of
 from dlcli.config.types import Type
 from dlcli.config.yaml import parse
 from dlcli.errors import ConfigError, Fault, KeyPath, MachineError, UsageError
@@ -36,11 +38,13 @@ class Layers:
         root: The merged tree.
         faults: What is wrong with it already.
         text: The file as given, without what it extends.
+        is_partial: Whether it extends what could not be read, so that much may be missing.
     """
 
     root: Node
     faults: tuple[Fault, ...]
     text: str
+    is_partial: bool = False
 
 
 def load(
@@ -63,7 +67,7 @@ def load(
     layers = _layers(path, _text_of_named(path), kind, environment, ())
     root, faults = with_overrides(layers.root, given, kind)
     root = relocated(with_names(root, kind), kind, path.parent)
-    return Layers(root, (*layers.faults, *faults), layers.text)
+    return replace(layers, root=root, faults=(*layers.faults, *faults))
 
 
 def with_overrides(
@@ -91,7 +95,7 @@ def checked(options: type[Options], layers: Layers) -> Options:
     try:
         config = options.model_validate(layers.root.plain())
     except ValidationError as error:
-        faults += faults_of(error, kind, layers.root)
+        faults += faults_of(error, kind, layers.root, is_partial=layers.is_partial)
     if faults:
         raise ConfigError(sorted(faults, key=_order))
     return config
@@ -108,13 +112,27 @@ def _text_of_named(path: Path) -> str:
     try:
         return _text(path)
     except FileNotFoundError:
-        near = nearest(path.name, (file.name for file in path.parent.glob("*.y*ml")))
+        near = _near(path)
         suggestion = f"did you mean `{path.with_name(near)}`?" if near else ""
         raise UsageError(f"no such config file: {path}", suggestion=suggestion) from None
     except (IsADirectoryError, NotADirectoryError):
         raise UsageError(f"{path} is a folder, not a config file") from None
+    except _NotAFileError as error:
+        raise UsageError(f"{path} is {error.strerror}") from None
     except OSError as error:
         raise MachineError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _near(path: Path) -> str | None:
+    """Return the name of the config beside a file that is not there which was probably meant."""
+    return nearest_file(path.name, (file.name for file in path.parent.glob("*.y*ml")))
+
+
+class _NotAFileError(OSError):
+    """A pipe or a device, which might never end."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EINVAL, "a pipe or a device, not a config file")
 
 
 def _text(path: Path) -> str:
@@ -122,7 +140,11 @@ def _text(path: Path) -> str:
 
     Raises:
         ConfigError: It is no UTF-8 text, or too large for a config.
+        OSError: It cannot be read.
     """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise _NotAFileError
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
@@ -156,14 +178,15 @@ def _layers(
     layer = normalised(tree, kind)
     faults = [*broken, *unset]
     if extends is None or extends.value is None or extends.is_broken:
-        return Layers(layer, tuple(faults), text)
+        is_partial = extends is not None and extends.is_broken
+        return Layers(layer, tuple(faults), text, is_partial)
     try:
         base = _base(extends, kind, environment, (*above, path))
     except ConfigError as error:
         if any(fault.path != ("extends",) for fault in error.faults):
             raise
-        return Layers(layer, (*faults, *error.faults), text)
-    return Layers(merged(base.root, layer), (*base.faults, *faults), text)
+        return Layers(layer, (*faults, *error.faults), text, is_partial=True)
+    return Layers(merged(base.root, layer), (*base.faults, *faults), text, base.is_partial)
 
 
 def _no_map(tree: Node) -> Fault:
@@ -195,14 +218,25 @@ def _base(
     try:
         text = _text(base)
     except OSError as error:
-        near = nearest(base.name, (file.name for file in base.parent.glob("*.y*ml")))
+        near = _near(base)
         fault = extends.mark.fault(
             f"`extends`: cannot read {base}: {error.strerror}",
             path,
             suggestion=f"did you mean `{Path(extends.value).with_name(near)}`?" if near else "",
         )
         raise ConfigError([fault]) from None
+    except ConfigError as error:
+        raise ConfigError([_no_base(extends, error.faults[0])]) from None
+    if (forbidden := forbidden_character(text, Origin(str(base)))) is not None:
+        raise ConfigError([_no_base(extends, forbidden)])
     return _layers(base, text, kind, environment, above)
+
+
+def _no_base(extends: Node, fault: Fault) -> Fault:
+    """Return the fault of a base that is no text, at the key that names it."""
+    place = f"{fault.file}:{fault.line}:{fault.column}" if fault.line else fault.file
+    message = f"`extends`: {place}: {fault.message}"
+    return extends.mark.fault(message, ("extends",), suggestion=fault.suggestion)
 
 
 def _same(a: Path, b: Path) -> bool:

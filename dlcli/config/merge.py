@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli.config.environment import as_wanted
-from dlcli.config.nodes import Node, Place, Reference
+from dlcli.config.nodes import Node, Place, Reference, dotted
 from dlcli.config.types import Type, child_type
 from dlcli.errors import ConfigError, KeyPath
 
@@ -98,27 +98,40 @@ def overridden(root: Node, path: KeyPath, value: Node, kind: Type) -> Node:
     """Return a tree with the value at a path replaced, or merged if both are maps.
 
     Raises:
-        ConfigError: The path counts beyond the end of a list.
+        ConfigError: The path counts beyond the end of a list, or in what is no list.
     """
-    layer = normalised(_nested(root, path, value), kind)
+    layer = normalised(_nested(root, path, value, ()), kind)
     return normalised(merged(root, layer, is_override=True), kind)
 
 
-def _nested(below: Node | None, path: KeyPath, value: Node) -> Node:
+def _nested(below: Node | None, path: KeyPath, value: Node, above: KeyPath) -> Node:
     """Return a layer that holds one value at a path; a list on the way is copied from below."""
     if not path:
         return value
     step, rest = path[0], path[1:]
+    whole = (*above, step)
+    if below is not None and isinstance(step, int) and isinstance(below.value, str | int | float):
+        name = dotted(above)
+        one = "one text" if isinstance(below.value, str) else "one value"
+        raise ConfigError(
+            [
+                value.place.fault(
+                    f"no value number {step}: `{name}` is {one}, not a list",
+                    whole,
+                    suggestion=f"write {name}=...",
+                )
+            ]
+        )
     if below is not None and isinstance(below.value, list) and isinstance(step, int):
         items = list(below.value)
         if step >= len(items):
             count = f"the list has {len(items)} values, the first one is number 0"
-            raise ConfigError([value.place.fault(f"no value number {step}: {count}", path)])
-        item = _nested(items[step], rest, value)
+            raise ConfigError([value.place.fault(f"no value number {step}: {count}", whole)])
+        item = _nested(items[step], rest, value, whole)
         items[step] = merged(items[step], item, is_override=True)
         return replace(below, value=items)
     key = str(step)
-    kid = _nested(below.child(key) if below is not None else None, rest, value)
+    kid = _nested(below.child(key) if below is not None else None, rest, value, whole)
     return Node({key: replace(kid, key=value.place)}, value.place, value.place)
 
 

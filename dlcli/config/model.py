@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dlcli.config.options import Count, Fraction, Options
+from dlcli.config.options import Fraction, Options, Width
 
 Activation = Literal[
     "relu",
@@ -51,7 +51,7 @@ class MLPOptions(ModelOptions):
     builds = "dlcli.models.mlp:MLP"
 
     name: Literal["mlp"] = "mlp"
-    hidden_sizes: Annotated[list[Count], Field(min_length=1)] = Field(
+    hidden_sizes: Annotated[list[Width], Field(min_length=1)] = Field(
         [128, 64], description="Width of each hidden layer, from the input to the output."
     )
     activation: Activation = Field("relu", description="What follows each hidden layer.")

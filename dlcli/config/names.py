@@ -84,6 +84,21 @@ def nearest(word: str, accepted: Iterable[str]) -> str | None:
     return names[min(near)[1]] if near else None
 
 
+def nearest_file(name: str, accepted: Iterable[str]) -> str | None:
+    """Return the config file that a file name most likely means, or None if none is near.
+
+    What stands before `.yaml` counts, or else all names would be alike in half of their letters.
+    """
+    stem = _stem(name)
+    scored = [(distance(stem, _stem(other)), other) for other in accepted]
+    near = [(count, other) for count, other in scored if 3 * count <= len(stem)]
+    return min(near)[1] if near else None
+
+
+def _stem(name: str) -> str:
+    return name[:60].lower().removesuffix(".yaml").removesuffix(".yml")
+
+
 def normal(word: str) -> str:
     """Return a word as option names are written: `BatchSize` and `batch-size` as `batch_size`."""
     parts = []

@@ -13,7 +13,6 @@ from pydantic import Field, Strict, model_validator
 
 from dlcli.config.options import (
     Betas,
-    Count,
     Fraction,
     NonNegativeFloat,
     Options,
@@ -164,7 +163,7 @@ class MuonOptions(OptimizerOptions):
         (3.4445, -4.775, 2.0315), description="Coefficients of the Newton-Schulz iteration."
     )
     eps: PositiveFloat = Field(1e-7, description=EPS)
-    ns_steps: Annotated[Count, Field(lt=100)] = Field(
+    ns_steps: Annotated[int, Field(ge=1, le=99)] = Field(
         5, description="Steps of the Newton-Schulz iteration."
     )
     adjust_lr_fn: Literal["original", "match_rms_adamw", "spectral_unclamped"] = Field(

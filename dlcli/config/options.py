@@ -8,10 +8,17 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict
 from pydantic_core import CoreSchema, core_schema
 
-Count = Annotated[int, Field(ge=1)]
+MOST = 1_000_000_000
+"""The largest number of anything: of rows, steps or epochs."""
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
 """A whole number from 1."""
-Index = Annotated[int, Field(ge=0)]
+Index = Annotated[int, Field(ge=0, le=MOST)]
 """A whole number from 0."""
+Width = Annotated[int, Field(ge=1, le=2**20)]
+"""How many numbers a layer gives."""
+Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""What random numbers are drawn from; the next few above it are seeds for torch, too."""
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -51,12 +51,11 @@ class ReadConfig:
         return resolved(self.config, self.root)
 
     def portable(self) -> dict[str, Any]:
-        """Return what `resolved` does, but with variables read where text is not free.
+        """Return what `resolved` does, but with variables read except in paths of data.
 
-        Numbers, truth values and names of components are in it by value, so that it can be read
-        where the variables are not set; texts such as paths stay unexpanded.
+        So it can be read where the variables are not set, and data may lie elsewhere there.
         """
-        return resolved(self.config, self.root, only_texts=True)
+        return resolved(self.config, self.root, only_paths=True)
 
     def origins(self) -> dict[str, str]:
         """Return where each value came from, by dotted key: `config.yaml:14`, `default`, ..."""
@@ -90,23 +89,33 @@ def read_config(
     return ReadConfig(config, path, layers.text, tuple(overrides), layers.root)
 
 
-def config_from(data: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Config:
+def config_from(
+    data: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
+    *,
+    origin: str = "the stored config",
+) -> Config:
     """Check a config that was stored as plain data, such as `ReadConfig.portable` gives.
 
     Args:
         data: Sections by name.
         environment: Variables for `${env:NAME}`; None leaves references as they are.
+        origin: How a message names the data.
 
     Raises:
         ConfigError: The data is no valid config.
     """
-    tree, faults = expand(node_from(data, Place(Origin("config"))), environment)
+    tree, faults = expand(node_from(data, Place(Origin(origin))), environment)
     root = with_names(normalised(tree, ROOT), ROOT)
     return _checked(Layers(root, tuple(faults), ""))
 
 
 def changed_data(
-    data: Mapping[str, Any], overrides: Sequence[str], *, allowed: Sequence[str]
+    data: Mapping[str, Any],
+    overrides: Sequence[str],
+    *,
+    allowed: Sequence[str],
+    origin: str = "the stored config",
 ) -> dict[str, Any]:
     """Return a stored config, as `ReadConfig.portable` gives it, with overrides over it.
 
@@ -114,6 +123,7 @@ def changed_data(
         data: Sections by name; references to variables stay as they are.
         overrides: `KEY=VALUE` texts.
         allowed: The dotted keys that may change.
+        origin: How a message names the data.
 
     Raises:
         ConfigError: An override changes another key, or its value is wrong.
@@ -132,11 +142,11 @@ def changed_data(
     ]
     if refused:
         raise ConfigError(refused)
-    tree = node_from(data, Place(Origin("config")))
+    tree, _ = expand(node_from(data, Place(Origin(origin))), None)
     root, faults = with_overrides(normalised(tree, ROOT), given, ROOT)
     root = with_names(root, ROOT)
     config = _checked(Layers(root, tuple(faults), ""))
-    return resolved(config, root, only_texts=True)
+    return resolved(config, root, only_paths=True)
 
 
 def to_yaml(config: Config | Mapping[str, Any]) -> str:

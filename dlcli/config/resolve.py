@@ -16,16 +16,16 @@ from dlcli.errors import DlcliError, Fault, KeyPath
 Error = TypeVar("Error", bound=DlcliError)
 
 
-def resolved(config: Options, root: Node, *, only_texts: bool = False) -> dict[str, Any]:
+def resolved(config: Options, root: Node, *, only_paths: bool = False) -> dict[str, Any]:
     """Return every option as plain JSON data, with references to variables as written.
 
     Args:
         config: The validated options.
         root: The tree that they were read from.
-        only_texts: Keep references in free texts alone; all other values are written out.
+        only_paths: Keep references in paths of data alone; all other values are written out.
     """
     data = dumped(config)
-    if only_texts:
+    if only_paths:
         root = typed(root, Type("section", options=type(config)), _without_reference)
     for path, node in root.leaves():
         if node.reference is not None:
@@ -47,9 +47,9 @@ def _name_first(data: Any) -> Any:
 
 
 def _without_reference(node: Node, kind: Type) -> Node:
-    """Return a node that keeps its reference only if it is a free text."""
-    is_text = isinstance(node.value, str) and any(m.form == "text" for m in kind.members)
-    return node if is_text else replace(node, reference=None)
+    """Return a node that keeps its reference only if it is a path, where any text is valid."""
+    is_path = isinstance(node.value, str) and any(member.is_path for member in kind.members)
+    return node if is_path else replace(node, reference=None)
 
 
 def _put(data: Any, path: KeyPath, value: str) -> None:

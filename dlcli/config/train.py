@@ -32,7 +32,7 @@ class TrainOptions(Options):
     device: str = Field(
         "auto", description="`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`."
     )
-    threads: Index = Field(
+    threads: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="Processor threads for tensor work; 0 chooses by the size of the model."
     )
     accumulate: Count = Field(

@@ -83,8 +83,8 @@ def _bound_words(kind: Type) -> list[str]:
 
 
 def short(value: Any) -> str:
-    """Return a number as people write it: `0`, not `0.0`."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """Return a number as people write it: `0`, not `0.0`, and `1,048,576`."""
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}"
 
 
 def listed(parts: list[str]) -> str:

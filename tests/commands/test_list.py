@@ -41,7 +41,8 @@ def test_an_option_tells_type_default_bounds_and_description():
     assert options["dropout"]["type"] == "a number from 0 and below 1"
     assert options["dropout"]["bounds"] == {"ge": 0, "lt": 1}
     assert options["dropout"]["default"] == 0.0
-    assert options["hidden_sizes"]["type"] == "a list of one or more whole numbers from 1"
+    widths = "a list of one or more whole numbers from 1 to 1,048,576"
+    assert options["hidden_sizes"]["type"] == widths
     table = {row["name"]: row for row in listing_data("data", "table")["options"]}
     assert table["path"]["is_required"]
     assert table["split.val"]["default"] == 0.1

@@ -66,3 +66,10 @@ class Root(Options):
 
 
 ROOT = Type("section", options=Root)
+
+
+class Needs(Root):
+    needed: str
+
+
+NEEDS = Type("section", options=Needs)

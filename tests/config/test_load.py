@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from families import ROOT, Root
+from families import NEEDS, ROOT, Needs, Root
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,11 +74,12 @@ MESSAGES = [
      "write 0.1, without quotes"),
     ("rate: 0,5", "`rate`: expected a number above 0, found text `0,5`", 7,
      "write 0.5, without quotes"),
-    ("count: 1e1", "`count`: expected a whole number from 1, found `10.0`", 8, "write 10"),
-    ("count: 1_000", "`count`: expected a whole number from 1, found text `1_000`", 8,
-     "write 1000, without quotes"),
-    ("count:", "`count`: expected a whole number from 1, found nothing", 7, ""),
-    ("count: [1]", "`count`: expected a whole number from 1, found a list of 1", 1,
+    ("count: 1e1", "`count`: expected a whole number from 1 to 1,000,000,000, found `10.0`", 8,
+     "write 10"),
+    ("count: 1_000", "`count`: expected a whole number from 1 to 1,000,000,000, found text `1_000`",
+     8, "write 1000, without quotes"),
+    ("count:", "`count`: expected a whole number from 1 to 1,000,000,000, found nothing", 7, ""),
+    ("count: [1]", "`count`: expected a whole number from 1 to 1,000,000,000, found a list of 1", 1,
      "write the value without brackets"),
     ("flag: yes", "`flag`: expected `true` or `false`, found text `yes`", 7,
      "did you mean `true`?"),
@@ -106,7 +108,7 @@ MESSAGES = [
     ("shape: {name: circle, circle: 1}", "unknown key `circle` in `shape`", 23, ""),
     ("shape: {name: box, box: 1, radius: 2}", "unknown key `box` in `shape`", 20, ""),
     ("shape: {name: box, sides: [0]}",
-     "`shape.sides.0`: expected a whole number from 1, found `0`", 28, ""),
+     "`shape.sides.0`: expected a whole number from 1 to 1,000,000,000, found `0`", 28, ""),
     ("shape: {name: box, betas: [0.9]}",
      "`shape.betas`: expected a list of 2 numbers from 0 and below 1, found a list of 1", 20, ""),
     ("shape: {name: box, betas: [0.9, 1]}",
@@ -144,8 +146,8 @@ def test_all_faults_are_told_at_once_in_the_order_of_the_file(faults):
     assert found == [
         (1, "`rate`: expected a number above 0, found text `abc`"),
         (2, "unknown key `lenght`"),
-        (3, "`shape.sides.0`: expected a whole number from 1, found `0`"),
-        (3, "`shape.sides.1`: expected a whole number from 1, found text `x`"),
+        (3, "`shape.sides.0`: expected a whole number from 1 to 1,000,000,000, found `0`"),
+        (3, "`shape.sides.1`: expected a whole number from 1 to 1,000,000,000, found text `x`"),
         (3, "unknown key `nmae` in `shape`"),
         (4, "`count`: the environment variable `NOT_SET` is not set"),
         (5, "`.nan` is not a finite number"),
@@ -207,6 +209,20 @@ def test_a_file_that_cannot_be_a_path_is_told(tmp_path):
 def test_a_huge_file_is_no_config(faults):
     (fault,) = faults(b"#" * (17 * 2**20))
     assert "this is no config" in fault.message
+
+
+def test_a_far_name_is_not_suggested(tmp_path):
+    (tmp_path / "dots.yaml").write_text("")
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path / "nope.yaml", (), ROOT, {})
+    assert caught.value.faults[0].suggestion == ""
+
+
+def test_a_pipe_or_a_device_is_a_usage_error(tmp_path):
+    os.mkfifo(tmp_path / "p.yaml")
+    for path in (tmp_path / "p.yaml", Path("/dev/zero")):
+        with pytest.raises(UsageError, match="is a pipe or a device, not a config file"):
+            load(path, (), ROOT, {})
 
 
 # -- extends
@@ -272,6 +288,52 @@ def test_a_circle_is_told(faults, text):
     assert fault.line == 1
 
 
+@pytest.mark.usefixtures("at")
+def test_a_circle_is_told_once():
+    files = {"c.yaml": "inner: {low: 1}\nextends: b.yaml", "b.yaml": "rate: 1\nextends: c.yaml"}
+    Path("c.yaml").write_text(files["c.yaml"])
+    Path("b.yaml").write_text(files["b.yaml"])
+    layers = load(Path("c.yaml"), (), NEEDS, {})
+    with pytest.raises(ConfigError) as caught:
+        checked(Needs, layers)
+    (fault,) = caught.value.faults
+    assert "goes round in a circle" in fault.message
+    assert (fault.file, fault.line) == ("b.yaml", 2)
+
+
+@pytest.mark.usefixtures("at")
+def test_what_a_missing_base_may_hold_is_not_missed():
+    Path("c.yaml").write_text(
+        "extends: b.yaml\nwanted: {radius: 1}\nshape: {sides: [2]}\ninner: {low: 12}\n"
+        "shapes: [{name: box, radius: 2}]\nneeded: 1\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        checked(Needs, load(Path("c.yaml"), (), NEEDS, {}))
+    assert [fault.path for fault in caught.value.faults] == [
+        ("extends",),
+        ("shapes", 0, "radius"),
+        ("needed",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "data", "message"),
+    [
+        ("/dev/zero", None, "cannot read /dev/zero: a pipe or a device, not a config file"),
+        ("pipe.yaml", None, "cannot read pipe.yaml: a pipe or a device, not a config file"),
+        ("large.yaml", b"#" * (17 * 2**20), "large.yaml: larger than 16 MB"),
+        ("latin.yaml", b"a: 1\ntext: caf\xe9", "latin.yaml:2:10: byte 0xE9 is not UTF-8"),
+        ("zero.yaml", b"text: \0\0", "zero.yaml:1:7: a NUL byte cannot stand in a config"),
+    ],
+)
+def test_a_base_that_is_no_text_is_told_at_the_key(faults, base, data, message, tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    files = {"c.yaml": f"count: 1\nextends: {base}\n"} | ({base: data} if data else {})
+    (fault,) = faults(files)
+    assert f"`extends`: {message}" in fault.message
+    assert (fault.file, fault.line, fault.column) == ("c.yaml", 2, 10)
+
+
 def test_a_missing_base_is_told_beside_other_faults(faults):
     first, second = faults({"c.yaml": "extends: bsae.yaml\nrate: x", "base.yaml": "count: 1"})
     assert "cannot read bsae.yaml" in first.message
@@ -304,9 +366,18 @@ def test_a_reference_is_read_as_if_it_stood_there(at):
     data = resolved(config, root)
     assert (data["rate"], data["text"]) == ("${env:RATE}", "a ${env:X} b")
     assert data["shape"]["name"] == "${env:S}"
-    portable = resolved(config, root, only_texts=True)
+    portable = resolved(config, root, only_paths=True)
     assert (portable["rate"], portable["shape"]["name"]) == (0.001, "box")
-    assert portable["text"] == "a ${env:X} b"
+    assert portable["text"] == "a 7 b"
+
+
+def test_a_kept_reference_is_one_in_a_path(at):
+    text = "text: $${env:X} ${env:X}\npaths: ['${env:X}/$${y}', '$${env:X}']"
+    config, root = at(text, env={"X": "7"})
+    assert resolved(config, root)["text"] == "$${env:X} ${env:X}"
+    portable = resolved(config, root, only_paths=True)
+    assert portable["text"] == "$${env:X} 7"
+    assert portable["paths"] == ["${env:X}/$${y}", "$${env:X}"]
 
 
 def test_a_number_from_the_environment_is_text_where_text_is_wanted(at):
@@ -382,6 +453,20 @@ def test_an_override_is_named_in_its_fault(faults):
 def test_an_index_beyond_the_list_is_told(faults):
     (fault,) = faults("shapes: [box]", "shapes.3=box")
     assert "the list has 1 values" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("text.0=y", "no value number 0: `text` is one text, not a list"),
+        ("inner.depth.1=y", "no value number 1: `inner.depth` is one value, not a list"),
+    ],
+)
+def test_an_index_of_a_single_value_is_told(faults, override, message):
+    (fault,) = faults("text: x\ninner: {depth: 2}", override)
+    key = override.rpartition(".")[0]
+    assert (fault.message, fault.suggestion) == (message, f"write {key}=...")
+    assert fault.path == (*key.split("."), int(override[-3]))
 
 
 @pytest.mark.parametrize("text", ["rate", "=1", "a..b=1", "rate=[1", "rate=a: b: c", "rate=#1"])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlcli.config.config import Config
-from dlcli.config.names import ALIASES, distance, nearest
+from dlcli.config.names import ALIASES, distance, nearest, nearest_file
 from dlcli.config.optimizer import AdamWOptions
 
 ADAMW = list(AdamWOptions.model_fields)
@@ -49,6 +49,22 @@ def test_a_mistyped_section_is_recognised(word, meant):
 )
 def test_class_names_of_torch_are_recognised(word, meant):
     assert nearest(word, ["cross_entropy", "mse", "bce"]) == meant
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("adlut.yaml", "adult.yaml"),
+        ("adult.yml", "adult.yaml"),
+        ("adult", "adult.yaml"),
+        ("Dots.yaml", "dots.yaml"),
+        ("nope.yaml", None),
+        ("net.yaml", None),
+        ("b1.yaml", None),
+    ],
+)
+def test_a_mistyped_file_is_recognised(name, meant):
+    assert nearest_file(name, ["adult.yaml", "dots.yaml", "model.yaml", "b2.yaml"]) == meant
 
 
 def test_aliases_are_written_as_names_are():

@@ -16,7 +16,9 @@ from dlcli.config.model import ModelOptions
 from dlcli.config.optimizer import OptimizerOptions
 from dlcli.config.options import components
 from dlcli.config.read import changed_data, config_from, read_config, to_yaml
+from dlcli.config.resolve import dumped
 from dlcli.config.scheduler import SchedulerOptions
+from dlcli.config.types import fields_of
 from dlcli.errors import ConfigError, DataError
 
 IRIS = "data: iris\nmodel: linear\n"
@@ -95,6 +97,129 @@ def test_a_stored_config_is_read_where_its_variables_are_not_set(read):
     assert stored.data.path == "${env:D}/a.csv"
 
 
+def text_options(options, path=""):
+    """Yield the dotted key of each option in which a text can stand that is no component's name."""
+    for name, kind in fields_of(options).items():
+        key = f"{path}{name}"
+        for member in kind.members:
+            inner = [part for item in member.inner for part in item.members]
+            if member.form == "section":
+                yield from text_options(member.options, f"{key}.")
+            elif member.form == "component":
+                for component in components(member.options).values():
+                    yield from text_options(component, f"{key}.")
+            elif "text" in (member.form, *(part.form for part in inner)):
+                yield key
+
+
+REFERENCES = [
+    ("name=a-${env:X}", "b"),
+    ("data.path=${env:X}", "a.csv"),
+    ("data.path=[b.csv, 'a${env:X}.csv']", "1"),
+    ("data.val_path=${env:X}", "a.csv"),
+    ("data.test_path=['${env:X}']", "a.csv"),
+    ("data.columns=[a, '${env:X}']", "7"),
+    ("data.separator=${env:X}", ";"),
+    ("data.encoding=${env:X}", "latin-1"),
+    ("data.na_values=['${env:X}']", "-9"),
+    ("data.na_values=['a${env:X}']", "-9"),
+    ("data.replace={a: {b: '$${env:X}${env:X}'}}", "-9"),
+    ("data.drop=['${env:X}']", "a"),
+    ("data.target=${env:X}", "a"),
+    ("data.target=['${env:X}', b]", "a"),
+    ("data.types={a: '${env:X}'}", "date"),
+    ("data.missing.fill_category=${env:X}", "none"),
+    ("data.split.column=${env:X}", "a"),
+    ("data.split.group=${env:X}", "1"),
+    ("data.y=['$${env:X}', '${env:X}']", "b"),
+    ("loss.class_weights={a: '${env:X}'}", "2"),
+    ("train.device=${env:X}", "cuda:1"),
+    ("train.monitor=${env:X}", "val_accuracy"),
+    ("task=${env:X}", "regression"),
+    ("optimizer=${env:X}", "adam"),
+]
+
+
+def test_references_stand_in_every_text_option():
+    assert set(text_options(Config)) <= {override.partition("=")[0] for override, _ in REFERENCES}
+
+
+@pytest.mark.parametrize(("override", "value"), REFERENCES)
+def test_a_stored_config_needs_no_variable(read, override, value):
+    data = "data: {name: table, path: a.csv, target: y}\nmodel: mlp\n"
+    if override.startswith("data.y"):
+        data = "data: {name: inline, x: [1, 2], y: [a, b]}\nmodel: mlp\n"
+    more = ["data.header=false"] if override.startswith("data.columns") else []
+    more += ["loss.name=cross_entropy"] if override.startswith("loss") else []
+    found = read(data, override, *more, env={"X": value})
+    is_path = "path=" in override
+    config = found.config
+    if is_path:
+        key = override.partition("=")[0].removeprefix("data.")
+        written = found.resolved()["data"][key]
+        assert "${env:X}" in str(written)
+        part = config.data.model_copy(update={key: written})
+        config = config.model_copy(update={"data": part})
+    stored = json.loads(json.dumps(found.portable()))
+    assert config_from(stored) == config
+    changed = changed_data(stored, ["train.epochs=20"], allowed=["train.epochs"])
+    assert changed == stored
+    assert config_from(changed, {"X": value} if is_path else {}) == found.config
+
+
+def test_a_fault_of_a_stored_config_says_so(read):
+    data = read(IRIS).resolved() | {"seed": -1}
+    for attempt in (config_from, lambda data: changed_data(data, [], allowed=[])):
+        with pytest.raises(ConfigError) as caught:
+            attempt(data)
+        assert caught.value.faults[0].file == "the stored config"
+    with pytest.raises(ConfigError) as caught:
+        config_from(data, origin="the checkpoint's config")
+    assert caught.value.faults[0].file == "the checkpoint's config"
+
+
+BOUNDS = [
+    ("seed", 2**63 - 1, "a whole number from 0 to 9,223,372,036,854,775,807"),
+    ("data.split.seed", 2**63 - 1, "a whole number from 0 to 9,223,372,036,854,775,807"),
+    ("data.split.folds", 10**9, "a whole number from 2 to 1,000,000,000 or null"),
+    ("data.batch_size", 10**9, "a whole number from 1 to 1,000,000,000"),
+    ("data.categories.embedding_size", 2**20, "a whole number from 0 to 1,048,576"),
+    ("model.hidden_sizes.0", 2**20, "a whole number from 1 to 1,048,576"),
+    ("train.epochs", 10**9, "a whole number from 1 to 1,000,000,000"),
+    ("train.threads", 1024, "a whole number from 0 to 1,024"),
+    ("train.checkpoint_every", 10**9, "a whole number from 0 to 1,000,000,000"),
+]
+
+
+@pytest.mark.parametrize(("key", "most", "words"), BOUNDS)
+def test_whole_numbers_have_an_upper_bound(read, key, most, words):
+    text = "data: iris\nmodel: {name: mlp, hidden_sizes: [8]}"
+    read(text, f"{key}={most}")
+    with pytest.raises(ConfigError) as caught:
+        read(text, f"{key}={most + 1}")
+    assert [fault.message for fault in caught.value.faults] == [
+        f"`{key}`: expected {words}, found `{most + 1}`"
+    ]
+
+
+def integers(options, path=""):
+    """Yield the dotted key and type of each option that takes whole numbers alone."""
+    for name, kind in fields_of(options).items():
+        for member in kind.members:
+            item = member.inner[0] if member.form == "list" else member
+            if item.form == "section":
+                yield from integers(item.options, f"{path}{name}.")
+            elif item.form == "component":
+                for component in components(item.options).values():
+                    yield from integers(component, f"{path}{name}.")
+            elif item.form == "integer" and "number" not in {m.form for m in kind.members}:
+                yield f"{path}{name}", item
+
+
+def test_every_whole_number_is_bounded():
+    assert [key for key, kind in integers(Config) if "le" not in dict(kind.bounds)] == []
+
+
 def test_values_of_a_stored_config_can_change_where_allowed(read):
     data = read(IRIS).resolved()
     changed = changed_data(data, ["train.epochs=50"], allowed=["train.epochs"])
@@ -159,7 +284,7 @@ def test_yaml_of_any_config_reads_back_to_it(
     path = tmp_path_factory.getbasetemp() / "c.yaml"
     path.write_text(to_yaml(config), newline="")
     assert read_config(path).config == config
-    assert config_from(json.loads(json.dumps(config.model_dump(mode="json"))), None) == config
+    assert config_from(json.loads(json.dumps(dumped(config)))) == config
 
 
 CHECKS = [

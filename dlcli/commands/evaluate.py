@@ -19,6 +19,7 @@ from dlcli.config.read import config_from
 from dlcli.data.examples import ResidentExamples
 from dlcli.data.prepare import encode_labelled, restore
 from dlcli.data.sources.dialect import dialect_of
+from dlcli.data.sources.files import is_file
 from dlcli.data.sources.records import read_records
 from dlcli.data.split import PARTS
 from dlcli.errors import CheckpointError, DataError, UsageError
@@ -116,7 +117,7 @@ def evaluate_checkpoint(
 def _labelled(model: TrainedModel, path: Path) -> ResidentExamples:
     """Encode a labelled file that the training has not seen."""
     preprocessor = model.learner.preprocessor
-    if not path.exists():
+    if not is_file(path):
         raise DataError(f"there is no file `{path}`", suggestion="check --data")
     batches = read_records(
         path,

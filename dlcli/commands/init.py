@@ -16,10 +16,11 @@ from dlcli.config.write import flow
 from dlcli.data.labels import decide_task, read_labels
 from dlcli.data.sources.cells import clean
 from dlcli.data.sources.dialect import dialect_of
+from dlcli.data.sources.files import expanded, is_file
 from dlcli.data.sources.reader import Reader, open_reader
 from dlcli.data.sources.scan import ColumnScan
 from dlcli.data.sources.table import open_table
-from dlcli.errors import UsageError
+from dlcli.errors import DataError, UsageError
 from dlcli.files import write_text
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response")
@@ -72,9 +73,14 @@ def init(
 
     Raises:
         UsageError: No such column, or the file exists.
-        DataError: The data file is missing or damaged.
+        DataError: The data file is missing or damaged, or has no column to predict from.
     """
+    data = expanded(data)
     output = Path(f"{data.name.split('.')[0] or 'config'}.yaml") if output is None else output
+    if not is_file(data):
+        raise DataError(f"no file {data}", suggestion="check the path")
+    if output.exists() and output.samefile(data):
+        raise UsageError(f"{output} is the data file itself", suggestion="give another --output")
     if output.exists() and not force:
         raise UsageError(f"{output} exists", suggestion="--force writes over it")
     table = _look(data, target)
@@ -88,7 +94,7 @@ def _look(path: Path, target: str | None) -> _Table:
     is_typed = bool(_TYPED & {suffix.lower() for suffix in path.suffixes})
     guesses = [] if is_typed else peek(path)
     options = _options(path, "?", guesses)
-    reader = open_reader(path.expanduser(), dialect_of(options))
+    reader = open_reader(path, dialect_of(options))
     scans = _scan(reader, options)
     chosen = _target(scans, target)
     guesses += _dropped(scans, chosen.value)
@@ -129,7 +135,7 @@ def _options(path: Path, target: str, guesses: Sequence[Guess]) -> TableOptions:
 
 
 def _target(scans: dict[str, ColumnScan], given: str | None) -> Guess:
-    """Return the column to predict; of free texts and row ids none is guessed.
+    """Return the column to predict; of free texts, row ids and times none is guessed.
 
     Raises:
         UsageError: There is no such column.
@@ -139,7 +145,8 @@ def _target(scans: dict[str, ColumnScan], given: str | None) -> Guess:
         usable = [name for name in names if not _useless(scans[name])] or names
         known = next((name for want in _TARGETS for name in usable if name.lower() == want), None)
         reason = "its name says so" if known else "the last one that suits"
-        return Guess("target", known or usable[-1], f"{reason}; `--target` names another")
+        last = next((name for name in reversed(usable) if not scans[name].is_time), usable[-1])
+        return Guess("target", known or last, f"{reason}; `--target` names another")
     if given in names:
         return Guess("target", given, "")
     near = nearest(given, names)
@@ -184,7 +191,7 @@ def _lines(table: _Table, data: Path, output: Path) -> Iterator[str]:
     yield f"# Written by `dlcli init {_inline(data)}` for {table.rows:,} rows with a target."
     yield f"# Train with `dlcli train {_inline(output)}`; `dlcli list` names what else there is."
     yield ""
-    path = os.path.relpath(data.expanduser().absolute(), output.absolute().parent)
+    path = os.path.relpath(data.absolute(), output.absolute().parent)
     yield "data:"
     yield from _commented([Guess("name", "table", ""), *_data(table, path)], "  ")
     yield ""

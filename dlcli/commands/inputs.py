@@ -6,14 +6,17 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dlcli.data.sources.files import is_file
 from dlcli.errors import DataError, UsageError
 
 Given = Path | BinaryIO | list[dict[str, Any]]
 """A file, a stream, or records."""
 
+_LONGEST_PATH = 255
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -29,7 +32,7 @@ def read_words(words: Sequence[str], columns: Sequence[str]) -> Iterator[Given]:
         DataError: A record does not have as many values as there are inputs.
     """
     if all(_NUMBER.fullmatch(word) for word in words):
-        yield _from_numbers([float(word) for word in words], columns)
+        yield _from_numbers([_number(word) for word in words], columns)
         return
     records: list[dict[str, Any]] = []
     for word in words:
@@ -44,7 +47,13 @@ def read_words(words: Sequence[str], columns: Sequence[str]) -> Iterator[Given]:
         yield records
 
 
-def _from_numbers(numbers: list[float], columns: Sequence[str]) -> list[dict[str, Any]]:
+def _number(word: str) -> float | str:
+    """Return a number; one beyond float64 as its text, which a message then quotes."""
+    number = float(word)
+    return number if isfinite(number) else word
+
+
+def _from_numbers(numbers: list[float | str], columns: Sequence[str]) -> list[dict[str, Any]]:
     if len(columns) == 1:
         return [{columns[0]: number} for number in numbers]
     return [_record(numbers, columns)]
@@ -85,8 +94,10 @@ def _record(values: Sequence[Any], columns: Sequence[str]) -> dict[str, Any]:
 
 
 def _file(word: str, columns: Sequence[str]) -> Path:
+    if not word:
+        raise UsageError("an empty text is no input", suggestion=_inputs(columns))
     path = Path(word)
-    if path.exists():
+    if is_file(path, remedy="give a file, or - for standard input"):
         return path
     if _NUMBER.fullmatch(word):
         raise UsageError(
@@ -95,12 +106,16 @@ def _file(word: str, columns: Sequence[str]) -> Path:
         )
     if word.startswith("-"):
         raise UsageError(f"no such option: {word}", suggestion="`dlcli predict --help` lists them")
-    if path.suffix or "/" in word:
+    if (path.suffix or "/" in word) and len(word) <= _LONGEST_PATH and " " not in path.suffix:
         raise DataError(f"there is no file `{word}`", suggestion="check the path")
     raise UsageError(
         f"`{_short(word)}` is neither a file nor a record nor a number",
-        suggestion=f"""a file of records, '{{"{columns[0]}": 1}}', numbers, or - for stdin""",
+        suggestion=_inputs(columns),
     )
+
+
+def _inputs(columns: Sequence[str]) -> str:
+    return f"""a file of records, '{{"{columns[0]}": 1}}', numbers, or - for stdin"""
 
 
 def _short(text: str) -> str:

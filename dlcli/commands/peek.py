@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from dlcli.config.data import TableOptions
 from dlcli.data.sources.counting import count_records
-from dlcli.data.sources.files import BLOCK_BYTES, blocks, open_text
+from dlcli.data.sources.files import BLOCK_BYTES, blocks, open_text, wide_encoding
 
 _HEAD_BYTES = 1 << 20
+_START_BYTES = 1 << 12
 _HEAD_ROWS = 2000
 _SEPARATORS = (",", "\t", ";", "|")
 _MARKERS = ("?", "-", "--", ".", "n/a", "NULL", "#N/A", "missing", "unknown")
@@ -71,8 +72,8 @@ def _encoding(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_text(path, "utf-8") as stream:
         block = stream.read(BLOCK_BYTES)
-        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "utf-16"
+        if wide := wide_encoding(block[:_START_BYTES]):
+            return wide
         try:
             while block:
                 decoder.decode(block)

@@ -102,11 +102,10 @@ def predict_inputs(
             "--probs, --top-k and --min-confidence need a classifier that gives probabilities; "
             f"this is {learner.task.name} with the loss `{learner.loss_options.name}`"
         )
-    if output is not None and any(
-        Path(word).is_file() and output.exists() and output.samefile(word) for word in words
-    ):
-        raise UsageError(f"{output} is what is being read", suggestion="give another --output")
     given = list(read_words(words, list(model.learner.preprocessor.inputs)))
+    files = [one for one in given if isinstance(one, Path)]
+    if output is not None and output.exists() and any(output.samefile(file) for file in files):
+        raise UsageError(f"{output} is what is being read", suggestion="give another --output")
     notes: Counter[str] = Counter()
     batches = (batch for one in given for batch in _predictions(model, one, wishes, notes))
     if chosen is None and output is None and _is_lone(given) and not wishes.needs_probabilities:

@@ -48,13 +48,19 @@ class TwinCheck:
 
 
 def constant_warnings(preprocessor: Preprocessor) -> list[str]:
-    """Say which inputs are the same in every training row."""
+    """Say which inputs and targets are the same in every training row."""
     constant = [name for name, encoder in preprocessor.inputs.items() if encoder.is_constant]
+    found = [
+        f"the target `{name}` is the same in every training row: there is nothing to learn"
+        for name, encoder in preprocessor.targets.items()
+        if encoder.is_constant
+    ]
     if not constant:
-        return []
+        return found
     return [
+        *found,
         f"the same in every training row, so of no use: {', '.join(constant)} "
-        f"(`drop: [{', '.join(constant)}]` leaves them out)"
+        f"(`drop: [{', '.join(constant)}]` leaves them out)",
     ]
 
 
@@ -71,7 +77,7 @@ def duplicate_warnings(examples: Mapping[str, ResidentExamples]) -> list[str]:
         place = np.searchsorted(trained, hashes).clip(max=len(trained) - 1)
         count = int((trained[place] == hashes).sum())
         if count:
-            found.append(f"{count} of {len(hashes)} {part} rows")
+            found.append(f"{count:,} of {len(hashes):,} {part} rows")
     if not found:
         return []
     return [f"duplicates: {' and '.join(found)} have the inputs and target of a training row"]

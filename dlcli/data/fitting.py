@@ -152,7 +152,10 @@ def _finish(fit: Fit) -> Encoder:
     try:
         return fit.finish()
     except CellError as error:
-        raise DataError(f"column `{error.column}`: a value {error.reason}") from error
+        raise DataError(
+            f"column `{error.column}`: its largest training value, {error.value}, {error.reason}",
+            suggestion=f"mend that cell, or leave the column out: `drop: [{error.column}]`",
+        ) from error
 
 
 def _put(examples: ResidentExamples, start: int, rows: ResidentExamples, mask: np.ndarray) -> int:

@@ -16,6 +16,7 @@ from dlcli.data.preprocessor import located
 from dlcli.data.sources.cells import texts
 from dlcli.data.sources.source import ColumnKind, Source, Sources, Task
 from dlcli.data.split import Labels
+from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError
 
 _MOST_CLASSES = 20  # distinct whole numbers that are taken for classes
@@ -71,7 +72,7 @@ def read_labels(source: Source, targets: tuple[str, ...], split: SplitOptions | 
         if kept[name].null_count:
             raise DataError(
                 f"column `{name}` decides on the parts and is missing in "
-                f"{kept[name].null_count} row(s)"
+                f"{counted(kept[name].null_count, 'row')}"
             )
     return RowLabels(labelled, len(present), kept)
 

@@ -17,6 +17,7 @@ from dlcli.data.labels import RowLabels, decide_task, read_labels
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.source import Sources, Task
 from dlcli.data.split import PARTS, Split, draw_split
+from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError
 
 __all__ = ["Prepared", "encode_labelled", "prepare", "restore"]
@@ -45,11 +46,6 @@ class Prepared:
     fingerprint: str
     warnings: tuple[str, ...]
     class_counts: Tensor | None
-
-    @property
-    def row_counts(self) -> dict[str, int]:
-        """Rows by part."""
-        return {part: len(rows) for part, rows in self.rows.items()}
 
 
 def prepare(
@@ -202,7 +198,7 @@ def _draw_train(
 def _unlabelled(labels: dict[str, RowLabels]) -> list[str]:
     counts = {part: one.total - len(one.labelled) for part, one in labels.items()}
     return [
-        f"{count} row(s) without a target are left out"
+        f"{counted(count, 'row')} without a target {'is' if count == 1 else 'are'} left out"
         + (f" of the {part} file" if part != "train" else "")
         for part, count in counts.items()
         if count

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 from typing import Literal
 
 from torch import Tensor
@@ -58,11 +57,6 @@ class DataSpec:
             name = {"number": NUMBERS, "category": CATEGORIES}.get(field.kind, field.name)
             blocks[name] = (*blocks.get(name, ()), field)
         return blocks
-
-    @property
-    def target_width(self) -> int:
-        """Number of target columns."""
-        return sum(prod(field.shape) for field in self.targets)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcli.config.data import SplitOptions
+from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError
 
 PARTS = ("train", "val", "test")
@@ -61,20 +62,23 @@ def draw_split(
 
     Raises:
         ConfigError: The sizes, folds or stratification asked for do not go with these rows.
-        DataError: The split column has other words than train, val and test.
+        DataError: The split column has other words than train, val and test; or a class that
+            is in other parts has no row to train on, in this fold or another.
     """
     if names is not None:
-        return _named(names)
+        return _named(names, classes)
     if options.folds is not None and options.folds > (len(groups.names) if groups else rows):
         raise ConfigError(
-            f"{options.folds} folds of {len(groups.names) if groups else rows} "
-            f"{'groups' if groups else 'rows'}",
+            f"{options.folds} folds of "
+            f"{counted(len(groups.names), 'group') if groups else counted(rows, 'row')}",
             path=("data", "split", "folds"),
         )
     sizes = _sizes(options, rows, draws)
     if groups is not None:
-        part_of = _by_group(options, groups, sizes, fold or 0)
-        return Split(_parts(part_of))
+        for other in range(options.folds or 1):  # before the first fold is trained
+            part_of = _by_group(options, groups, sizes, other)
+            _check_classes(part_of, classes, groups, other if options.folds else None)
+        return Split(_parts(_by_group(options, groups, sizes, fold or 0)))
     stratified, warnings = _stratify(options, classes, sizes)
     part_of = _by_row(options, rows, classes if stratified else None, sizes, fold or 0)
     if classes is not None:
@@ -92,7 +96,8 @@ def _sizes(options: SplitOptions, rows: int, draws: Sequence[str]) -> dict[str, 
         sizes["test"] = -(-rows // options.folds)
     if sum(sizes.values()) >= rows:
         raise ConfigError(
-            f"{sizes['val']} val and {sizes['test']} test rows of {rows} leave none to train on",
+            f"{sizes['val']:,} val and {sizes['test']:,} test rows of {rows:,} leave none "
+            "to train on",
             path=("data", "split"),
         )
     return sizes
@@ -122,7 +127,8 @@ def _stratify(
     rare = int(counts.argmin())
     if counts[rare] >= parts:
         return True, []
-    found = f"class `{classes.names[rare]}` has {counts[rare]} row(s), fewer than the {parts} parts"
+    held = counted(int(counts[rare]), "row")
+    found = f"class `{classes.names[rare]}` has {held}, fewer than the {parts} parts"
     if options.stratify:
         raise ConfigError(f"{found}, so `stratify: true` cannot hold", path=path)
     return False, [f"{found}: the parts are drawn without regard to classes"]
@@ -173,11 +179,47 @@ def _by_group(
     _fill(part_of, order, counts, "val", sizes["val"])
     if not (part_of == 0).any():
         raise ConfigError(
-            f"{len(counts)} groups are too few to leave one to train on",
+            f"{counted(len(counts), 'group')} {'is' if len(counts) == 1 else 'are'} too few "
+            "to leave one to train on",
             path=("data", "split", "group"),
         )
     by_row: np.ndarray = part_of[groups.codes]
     return by_row
+
+
+def _check_classes(
+    part_of: np.ndarray, classes: Labels | None, groups: Labels, fold: int | None
+) -> None:
+    """Refuse a split by groups whose training part lacks a class.
+
+    Raises:
+        DataError: It lacks one.
+    """
+    lost = [] if classes is None else _lost_classes(part_of, classes)
+    if classes is None or not lost:
+        return
+    is_lost = classes.codes == lost[0]
+    rows, held = int(is_lost.sum()), len(np.unique(groups.codes[is_lost]))
+    parts = " and ".join(PARTS[index] for index in np.unique(part_of[is_lost]))
+    where = f"the training part of fold {fold + 1}" if fold is not None else "the training part"
+    remedies = [] if fold is not None and held == 1 else ["another `data.split.seed`"]
+    if fold is not None and held > 1:
+        remedies.append("fewer folds")
+    remedies.append("leave the class out (`data.replace` its name by null)")
+    raise DataError(
+        f"class `{classes.names[lost[0]]}` has no row in {where}: all of it, "
+        f"{counted(rows, 'row')} in {counted(held, 'group')}, went to {parts}",
+        path=("data", "split"),
+        suggestion=", or ".join(remedies),
+    )
+
+
+def _lost_classes(part_of: np.ndarray, classes: Labels) -> list[int]:
+    """Return the codes of classes that have rows, and none to train on."""
+    trained = np.bincount(classes.codes[part_of == 0], minlength=len(classes.names))
+    held = np.bincount(classes.codes, minlength=len(classes.names))
+    found: list[int] = np.flatnonzero((trained == 0) & (held > 0)).tolist()
+    return found
 
 
 def _fill(part_of: np.ndarray, order: np.ndarray, counts: np.ndarray, part: str, size: int) -> None:
@@ -201,18 +243,18 @@ def _group_folds(counts: np.ndarray, order: np.ndarray, folds: int) -> np.ndarra
 
 def _return_lost_classes(part_of: np.ndarray, classes: Labels) -> list[str]:
     """Put the rows of classes that training lacks back into it, in place."""
-    trained = np.bincount(classes.codes[part_of == 0], minlength=len(classes.names))
     held = np.bincount(classes.codes, minlength=len(classes.names))
-    lost = np.flatnonzero((trained == 0) & (held > 0)).tolist()
+    lost = _lost_classes(part_of, classes)
     part_of[np.isin(classes.codes, lost)] = 0
     return [
         f"class `{classes.names[code]}` was drawn for val or test only: "
-        f"its {held[code]} row(s) are in the training part"
+        f"its {counted(int(held[code]), 'row')} {'is' if held[code] == 1 else 'are'} "
+        "in the training part"
         for code in lost
     ]
 
 
-def _named(names: Labels) -> Split:
+def _named(names: Labels, classes: Labels | None) -> Split:
     known = [_PART_NAMES.get(name.strip().lower()) for name in names.names]
     strange = [name for name, part in zip(names.names, known, strict=True) if part is None]
     if strange:
@@ -224,6 +266,15 @@ def _named(names: Labels) -> Split:
     part_of = np.array([PARTS.index(str(part)) for part in known], np.int8)[names.codes]
     if not (part_of == 0).any():
         raise DataError("the split column gives no row to train", path=("data", "split", "column"))
+    if classes is not None and (lost := _lost_classes(part_of, classes)):
+        rows = counted(int((classes.codes == lost[0]).sum()), "row")
+        raise DataError(
+            f"class `{classes.names[lost[0]]}` has no row in the training part: the split column "
+            f"gives all of it, {rows}, to val or test",
+            path=("data", "split", "column"),
+            suggestion="give rows of it to train, or leave the class out (`data.replace` its name "
+            "by null)",
+        )
     return Split(_parts(part_of))
 
 

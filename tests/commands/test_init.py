@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -166,3 +167,46 @@ def test_odd_column_names_stay_inside_their_lines():
     config, sources = opened(init(Path("odd.csv")))
     assert config.data.target == "{f}"
     assert set(sources.inputs) == {"a: b", "# c", "d\ne"}
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_or_folder_is_not_read(folder):
+    os.mkfifo("p.csv")
+    with pytest.raises(DataError, match=r"p\.csv is a pipe, not a file"):
+        init(Path("p.csv"))
+    with pytest.raises(DataError, match="is a folder, not a file"):
+        init(folder)
+
+
+def test_the_data_file_is_never_written_over():
+    Path("people.csv").write_text(rows())
+    Path("link.csv").symlink_to("people.csv")
+    for output in ("people.csv", "link.csv"):
+        with pytest.raises(UsageError, match="is the data file itself"):
+            init(Path("people.csv"), output=Path(output), force=True)
+    assert Path("people.csv").read_text() == rows()
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_times_in_seconds_are_no_target(unit):
+    draw = random.Random(0)
+    lines = [
+        f"{i % 50},{draw.randint(1, 5)},{draw.randint(800_000_000, 1_000_000_000) * unit}\n"
+        for i in range(100)
+    ]
+    Path("ratings.csv").write_text("item,rating,timestamp\n" + "".join(lines))
+    assert opened(init(Path("ratings.csv")))[0].data.target == "rating"
+
+
+def test_text_alone_is_told_to_be_unsupported():
+    lines = [f"{['ham', 'spam'][i % 2]},a message of some length {i * 7919}\n" for i in range(60)]
+    Path("sms.csv").write_text("label,message\n" + "".join(lines))
+    with pytest.raises(DataError, match="`message` is free text, and text input is not supp") as e:
+        init(Path("sms.csv"))
+    assert "add columns of numbers" in e.value.faults[0].suggestion
+    assert not Path("sms.yaml").exists()
+
+
+def test_utf_16_without_a_mark_is_found():
+    Path("people.csv").write_bytes(rows().encode("utf-16-be"))
+    assert opened(init(Path("people.csv"), "income"))[0].data.encoding == "utf-16-be"

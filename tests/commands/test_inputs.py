@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,10 @@ def test_a_file_called_like_a_number_is_a_file(tmp_path: Path, monkeypatch: Any)
         ("word", UsageError, "is neither a file nor a record nor a number"),
         ("--probabilities", UsageError, "no such option: --probabilities"),
         ("nan", UsageError, "is neither"),
+        ("a text of many words. " * 15, UsageError, "is neither a file nor a record"),
+        ("x" * 300 + ".csv", UsageError, "is neither a file nor a record"),
+        ("", UsageError, "an empty text is no input"),
+        (".", DataError, "is a folder, not a file"),
     ],
 )
 def test_anything_else_is_told(word: str, error: type[Exception], message: str) -> None:
@@ -78,3 +83,15 @@ def test_anything_else_is_told(word: str, error: type[Exception], message: str) 
 def test_a_number_among_other_inputs_is_told() -> None:
     with pytest.raises(UsageError, match="the number 2 stands among other inputs"):
         list(read_words(["[1]", "2"], ["x"]))
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p.csv")
+    with pytest.raises(DataError, match="is a pipe, not a file") as caught:
+        list(read_words([str(tmp_path / "p.csv")], ["x"]))
+    assert caught.value.faults[0].suggestion == "give a file, or - for standard input"
+
+
+def test_a_number_beyond_all_floats_stays_a_text() -> None:
+    assert records(["1e999"], "x") == [{"x": "1e999"}]

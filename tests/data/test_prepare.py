@@ -113,7 +113,11 @@ def test_every_row_stands_at_its_place(tmp_path):
     columns = {"x": [float(i) for i in range(100)], "y": [i + 0.5 for i in range(100)]}
     options, sources = table_file(tmp_path, columns)
     prepared = prepare(sources, options, task=None)
-    assert prepared.row_counts == {"train": 80, "val": 10, "test": 10}
+    assert {part: len(rows) for part, rows in prepared.rows.items()} == {
+        "train": 80,
+        "val": 10,
+        "test": 10,
+    }
     for part, examples in prepared.examples.items():
         (encoder,) = prepared.preprocessor.inputs.values()
         decoded = encoder.decode(examples.inputs[NUMBERS])
@@ -237,10 +241,14 @@ def test_blocks_are_as_small_as_they_can_be():
 
 def test_parts_of_line_and_iris():
     line = prepare(open_line(LineOptions(), None), LineOptions(), task=None)
-    assert line.row_counts == {"train": 4}
+    assert {part: len(rows) for part, rows in line.rows.items()} == {"train": 4}
     assert line.warnings == ()
     iris = prepare(open_embedded(IrisOptions(), None), IrisOptions(), task=None)
-    assert iris.row_counts == {"train": 120, "val": 15, "test": 15}
+    assert {part: len(rows) for part, rows in iris.rows.items()} == {
+        "train": 120,
+        "val": 15,
+        "test": 15,
+    }
     assert iris.class_counts.tolist() == [40, 40, 40]
     assert iris.preprocessor.classes == ("setosa", "versicolor", "virginica")
 
@@ -261,7 +269,7 @@ def test_rows_without_a_target_are_left_out_aloud(tmp_path):
     columns["y"][3] = columns["y"][7] = None
     options, sources = table_file(tmp_path, columns)
     prepared = prepare(sources, options, task=None)
-    assert "2 row(s) without a target are left out" in prepared.warnings
+    assert "2 rows without a target are left out" in prepared.warnings
     rows = np.concatenate(list(prepared.rows.values()))
     assert sorted(rows) == [row for row in range(ROWS) if row not in (3, 7)]
 
@@ -270,7 +278,11 @@ def test_a_test_file_of_its_own_is_the_test_part(tmp_path):
     table_file(tmp_path, mixed(50, seed=1), "t.csv")
     options, sources = table_file(tmp_path, mixed(), test_path="t.csv")
     prepared = prepare(sources, options, task=None)
-    assert prepared.row_counts == {"train": 180, "val": 20, "test": 50}
+    assert {part: len(rows) for part, rows in prepared.rows.items()} == {
+        "train": 180,
+        "val": 20,
+        "test": 50,
+    }
     parts = restore(sources, options, preprocessor=prepared.preprocessor, task=prepared.task)
     assert torch.equal(parts["test"].targets, prepared.examples["test"].targets)
     np.testing.assert_allclose(
@@ -323,7 +335,7 @@ def test_duplicates_are_counted_exactly(tmp_path):
     ("cell", "message"),
     [
         ("abc", 't.csv, row 3, column `x`: "abc" is not a number'),
-        ("inf", "t.csv, row 3, column `x`: inf is infinite"),
+        ("inf", 't.csv, row 3, column `x`: "inf" is infinite'),
     ],
 )
 def test_a_bad_cell_is_named_with_file_row_and_column(tmp_path, cell, message):
@@ -337,7 +349,9 @@ def test_a_bad_cell_is_named_with_file_row_and_column(tmp_path, cell, message):
 
 def test_refused_missing_values_are_data_errors(tmp_path):
     options, sources = table_file(tmp_path, mixed(), missing={"numeric": "refuse"})
-    with pytest.raises(DataError, match="column `number`: a value is missing, which `missing"):
+    with pytest.raises(
+        DataError, match=r"a.csv, row \d+, column `number`: a value is missing, which `missing"
+    ):
         prepare(sources, options, task=None)
 
 
@@ -345,3 +359,74 @@ def test_one_class_is_nothing_to_learn(tmp_path):
     options, sources = table_file(tmp_path, {"x": list(range(30)), "y": ["a"] * 30})
     with pytest.raises(DataError, match="every training row has the class `a`"):
         prepare(sources, options, task=None)
+
+
+@pytest.mark.parametrize("scaling", ["standard", "min_max", "robust"])
+@pytest.mark.parametrize("column", ["x", "y"])
+def test_numbers_too_large_to_scale_are_named(tmp_path, scaling, column):
+    columns = {"x": [i / 7 for i in range(80)], "y": [0.5 + i for i in range(80)]}
+    columns[column] = [1.5e308 + 1e305 * i if i % 2 else -1.7e308 for i in range(80)]
+    options, sources = table_file(tmp_path, columns, scaling=scaling, target_scaling=scaling)
+    with pytest.raises(DataError, match=f"column `{column}`: its largest training value, -1.7e"):
+        prepare(sources, options, task=None)
+
+
+def test_classes_may_be_huge_numbers(tmp_path):
+    columns = {"x": [i / 7 for i in range(40)], "y": [1e308, -1e20] * 20}
+    options, sources = table_file(tmp_path, columns)
+    assert prepare(sources, options, task=None).preprocessor.classes == (-1e20, 1e308)
+
+
+def test_a_number_too_large_for_its_scale_is_named(tmp_path):
+    rest = {"x": [i / 7 for i in range(40)], "y": [0.5 + i for i in range(40)]}
+    table_file(tmp_path, {"x": [1.0, 1e308], "y": [1, 2]}, "t.csv")
+    rest["x"] = [x * 1e-5 for x in rest["x"]]
+    options, sources = table_file(tmp_path, rest, test_path="t.csv")
+    with pytest.raises(DataError, match=r"t\.csv, row 2, column `x`: 1e\+308 is too large"):
+        prepare(sources, options, task=None)
+
+
+def test_a_whole_number_of_many_digits_is_quoted(tmp_path):
+    columns = {"x": list(range(40)), "y": [0.5 + i for i in range(40)]}
+    columns["x"][3] = "1" + "0" * 400
+    options, sources = table_file(tmp_path, columns)
+    with pytest.raises(DataError, match=r'row 4, column `x`: "1000.* is too large for a number'):
+        prepare(sources, options, task=None)
+
+
+def test_a_target_that_never_changes_is_told(tmp_path):
+    options, sources = table_file(tmp_path, {"x": list(range(40)), "y": [1.5] * 40})
+    (warning,) = [w for w in prepare(sources, options, task=None).warnings if "target" in w]
+    assert warning.startswith("the target `y` is the same in every training row")
+
+
+def test_folds_by_group_that_leave_a_class_without_training_rows_are_told_at_once(tmp_path):
+    columns = {
+        "x": [i / 7 for i in range(60)],
+        "g": [f"g{i // 10}" for i in range(60)],
+        "y": ["b" if 30 <= i < 35 else "ac"[i % 2] for i in range(60)],
+    }
+    options, sources = table_file(tmp_path, columns, split={"group": "g", "folds": 3, "val": 0})
+    for fold in range(3):
+        with pytest.raises(DataError, match="class `b` has no row in the training part of fold"):
+            prepare(sources, options, task=None, fold=fold)
+
+
+@pytest.mark.parametrize("kind", ["numeric", "categorical"])
+def test_a_refused_missing_cell_is_named_by_its_row(tmp_path, kind):
+    columns = {"x": [i % 5 for i in range(40)], "y": [0.5 + i for i in range(40)]}
+    columns["x"][7] = None
+    options, sources = table_file(
+        tmp_path, columns, types={"x": kind}, missing={kind: "refuse"}, split={"val": 0, "test": 0}
+    )
+    with pytest.raises(DataError, match=r"a\.csv, row 8, column `x`: a value is missing"):
+        prepare(sources, options, task=None)
+
+
+def test_counts_are_written_for_people(tmp_path):
+    columns = {"x": [i % 3 for i in range(6000)], "y": [i % 2 for i in range(6000)]}
+    columns["y"][0] = None
+    options, sources = table_file(tmp_path, columns, split={"val": 0.5})
+    warnings = prepare(sources, options, task=None).warnings
+    assert "1 row without a target is left out" in warnings
+    assert "duplicates: 3,000 of 3,000 val rows" in warnings[-1]

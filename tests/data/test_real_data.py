@@ -30,7 +30,11 @@ def test_adult(real_data):
     prepared = prepare(open_table(options, real_data / "csv"), options, task=None)
     assert prepared.task == "classification"
     assert prepared.preprocessor.classes == ("<=50K", ">50K")
-    assert prepared.row_counts == {"train": 29_305, "val": 3_256, "test": 16_281}
+    assert {part: len(rows) for part, rows in prepared.rows.items()} == {
+        "train": 29_305,
+        "val": 3_256,
+        "test": 16_281,
+    }
     assert np.bincount(prepared.examples["test"].targets.numpy()).tolist() == [12_435, 3_846]
     inputs = prepared.preprocessor.inputs
     assert inputs["workclass"].missing == len(inputs["workclass"].categories) + 1
@@ -70,7 +74,7 @@ def test_adult(real_data):
 def test_no_row_is_lost(real_data, options, rows):
     chosen = TableOptions.model_validate(options)
     prepared = prepare(open_table(chosen, real_data), chosen, task=None)
-    assert sum(prepared.row_counts.values()) == rows
+    assert sum(len(rows) for rows in prepared.rows.values()) == rows
 
 
 def test_quotes_that_swallow_rows_are_told(real_data):

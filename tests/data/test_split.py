@@ -66,7 +66,7 @@ def test_stratified_parts_have_the_same_mix(codes, seed):
 def test_a_class_of_too_few_rows_turns_stratification_off_aloud():
     codes = np.array([0] * 30 + [1] * 30 + [2] * 2)
     split = draw_split(SplitOptions(), len(codes), classes=labels(codes))
-    assert split.warnings[0].startswith("class `c2` has 2 row(s), fewer than the 3 parts")
+    assert split.warnings[0].startswith("class `c2` has 2 rows, fewer than the 3 parts")
     with pytest.raises(ConfigError, match="`stratify: true` cannot hold"):
         draw_split(SplitOptions(stratify=True), len(codes), classes=labels(codes))
 
@@ -141,3 +141,42 @@ def test_impossible_splits_are_config_errors(options, message):
 def test_contradictions_are_told_by_the_options(options, message):
     with pytest.raises(ValueError, match=message):
         SplitOptions(**options)
+
+
+def test_a_class_that_groups_take_out_of_training_is_named():
+    groups, classes = np.arange(60) // 10, labels(np.where(np.arange(60) < 3, 1, 0), ["a", "b"])
+    found = {}
+    for seed in range(20):
+        options = SplitOptions(group="g", val=10, test=10, seed=seed)
+        try:
+            split = draw_split(options, 60, classes=classes, groups=labels(groups))
+        except DataError as error:
+            found[seed] = error.faults[0]
+        else:
+            assert set(classes.codes[split.parts["train"]]) == {0, 1}
+    assert 0 < len(found) < 20
+    for fault in found.values():
+        assert fault.message.startswith("class `b` has no row in the training part: all of it, 3 ")
+        assert fault.path == ("data", "split")
+        assert "another `data.split.seed`" in fault.suggestion
+
+
+@pytest.mark.parametrize(("width", "remedy"), [(10, "leave the class"), (20, "fewer folds")])
+def test_every_fold_is_checked_before_the_first(width, remedy):
+    rows = np.arange(60)
+    classes = labels(np.where(rows < width, 1, 0), ["a", "b"])
+    options = SplitOptions(group="g", val=10, folds=6, seed=3)
+    for fold in range(6):
+        with pytest.raises(DataError, match="of fold") as caught:
+            draw_split(options, 60, classes=classes, groups=labels(rows // 10), fold=fold)
+        suggestion = caught.value.faults[0].suggestion
+        assert remedy in suggestion
+        assert ("seed" in suggestion) == (width == 20)
+
+
+def test_a_class_that_the_split_column_takes_out_of_training_is_named():
+    names = labels([0, 0, 0, 1, 2], ["train", "val", "test"])
+    with pytest.raises(DataError, match="class `b` has no row in the training part: the split"):
+        draw_split(
+            SplitOptions(column="part"), 5, classes=labels([0, 0, 0, 1, 0], ["a", "b"]), names=names
+        )

@@ -103,6 +103,9 @@ class CategoryFit:
         """Take in training cells; see `Fit`."""
         given = category_texts(array, self._name, self._cells)
         self._nulls += given.null_count
+        if self._nulls and self._missing.categorical == "refuse":
+            reason = "is missing, which `missing.categorical: refuse` forbids"
+            raise CellError(self._name, None, reason)
         for entry in pc.value_counts(given.drop_null()).to_pylist():
             self._counts[entry["values"]] += entry["counts"]
 
@@ -113,9 +116,6 @@ class CategoryFit:
     def finish(self) -> CategoryEncoder:
         """Return the encoder, its categories sorted."""
         fills = self._missing.categorical
-        if self._nulls and fills == "refuse":
-            reason = "is missing, which `missing.categorical: refuse` forbids"
-            raise CellError(self._name, None, reason)
         if self._nulls and fills == "constant":
             self._counts[self._missing.fill_category] += self._nulls
         kept = [name for name, count in self._counts.items() if count >= self._options.min_count]

@@ -106,4 +106,5 @@ def class_values(array: pa.Array, column: str, cells: ClassKind) -> pa.Array:
 
 
 def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+    return int(value) if is_whole else value

@@ -119,6 +119,8 @@ class DateFit:
         times, missing = _times(array, self._name)
         present = times[~missing]
         self._nulls += int(missing.sum())
+        if self._nulls and self._missing.numeric == "refuse":
+            raise CellError(self._name, None, "is missing, which `missing.numeric: refuse` forbids")
         year, cycles = _parts(present)
         self._years.add(year)
         self._seconds.add(present.astype(np.int64) / 1e6)
@@ -131,8 +133,6 @@ class DateFit:
     def finish(self) -> DateEncoder:
         """Return the encoder."""
         years, refuse = self._years, self._missing.numeric == "refuse"
-        if self._nulls and refuse:
-            raise CellError(self._name, None, "is missing, which `missing.numeric: refuse` forbids")
         if not years.count:
             return DateEncoder(self._name, 1970.0, 1.0, 1970.0, 1970.0, is_constant=True)
         return DateEncoder(

@@ -26,8 +26,9 @@ class Moments:
         count = len(values)
         if not count:
             return
-        mean = float(values.mean())
-        squares = float(np.square(values - mean).sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # not finite then, which fits refuse
+            mean = float(values.mean())
+            squares = float(np.square(values - mean).sum())
         step = mean - self.mean
         total = self.count + count
         self._squares += squares + step * step * self.count * count / total

@@ -57,7 +57,8 @@ class NumberEncoder:
             if self.fill is None:
                 raise CellError(self.name, None, "is missing, which is refused for this column")
             values = np.where(missing, self.fill, values)
-        scaled = (values - self.shift) / self.scale
+        with np.errstate(over="ignore"):
+            scaled = (values - self.shift) / self.scale
         if len(scaled) and np.abs(scaled).max() > np.finfo(np.float32).max:
             value = float(values[np.abs(scaled).argmax()])
             raise CellError(self.name, value, "is too large for a float32 number")
@@ -113,6 +114,8 @@ class NumberFit:
         if self._kept is not None:
             self._kept.append(present.copy())
             return
+        if len(present) < len(values) and self._missing and self._missing.numeric == "refuse":
+            raise CellError(self._name, None, "is missing, which `missing.numeric: refuse` forbids")
         self._nulls += len(values) - len(present)
         self._moments.add(present)
 
@@ -129,22 +132,25 @@ class NumberFit:
 
     def finish(self) -> NumberEncoder:
         """Return the encoder. Missing values have no part in the mean and deviation."""
-        if self._nulls and self._missing and self._missing.numeric == "refuse":
-            raise CellError(self._name, None, "is missing, which `missing.numeric: refuse` forbids")
         if self._moments.count == 0:
             fill = self._missing.fill_value if self._missing else None
             return NumberEncoder(self._name, fill=fill)
         values = np.concatenate(self._kept) if self._kept else np.empty(0)
         self._kept = None
-        shift, scale = self._shift_and_scale(values)
         moments = self._moments
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift, scale = self._shift_and_scale(values)
+            fill = self._fill(values)
+        if not np.isfinite([shift, scale, 0.0 if fill is None else fill]).all():
+            largest = max(moments.low, moments.high, key=abs)
+            raise CellError(self._name, largest, "is too large to be scaled")
         return NumberEncoder(
             self._name,
             shift,
             scale,
             moments.low,
             moments.high,
-            fill=self._fill(values),
+            fill=fill,
             has_indicator=bool(self._missing and self._missing.indicator and self._nulls),
         )
 

@@ -23,7 +23,9 @@ def numbers(array: pa.Array, column: str) -> np.ndarray:
         raise CellError(column, _not_a_number(array), "is not a number") from error
     values: np.ndarray = cast.to_numpy(zero_copy_only=False)
     if np.isinf(values).any():
-        raise CellError(column, array[int(np.isinf(values).argmax())].as_py(), "is infinite")
+        cell = array[int(np.isinf(values).argmax())].as_py()
+        is_digits = isinstance(cell, str) and any(sign.isdigit() for sign in cell)
+        raise CellError(column, cell, "is too large for a number" if is_digits else "is infinite")
     return values
 
 

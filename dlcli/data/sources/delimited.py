@@ -14,7 +14,8 @@ import pyarrow.csv as pa_csv
 
 from dlcli.data.sources.counting import RecordCount, count_records
 from dlcli.data.sources.dialect import Dialect
-from dlcli.data.sources.files import BLOCK_BYTES, blocks, open_text
+from dlcli.data.sources.files import BLOCK_BYTES, blocks, check_width, open_text
+from dlcli.data.wording import counted
 from dlcli.errors import DataError, DlcliError
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class DelimitedReader:
         if not self.count.joined_lines:
             return ()
         return (
-            f"{self.path.name}: {self.count.joined_lines} line ends stand inside quotes, the first "
+            f"{self.path.name}: {counted(self.count.joined_lines, 'line end')} "
+            f"{'stands' if self.count.joined_lines == 1 else 'stand'} inside quotes, the first "
             f"in line {self.count.first_joined}, so those lines are one record; if quotes are "
             "plain text in this file, set `quoting: none`",
         )
@@ -110,6 +112,7 @@ def open_delimited(
     Raises:
         DataError: The file is missing, empty, has no rows, or two columns of one name.
     """
+    check_width(path, dialect.encoding)
     try:
         with open_text(path, dialect.encoding) as stream:
             quoted = dialect.quoting == "minimal"
@@ -159,7 +162,7 @@ def check_names(path: Path, names: Sequence[str]) -> None:
 
 def _field_error(path: Path, line: int, found: int, names: Sequence[str]) -> DataError:
     return DataError(
-        f"{path.name}, line {line}: {found} fields where {len(names)} were expected "
+        f"{path.name}, line {line}: {counted(found, 'field')} where {len(names)} were expected "
         f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})",
         suggestion="put quotes round a cell that holds the separator, or check `separator`, "
         "`quoting` and `columns`",

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from dlcli.data.sources.cells import records_batch
-from dlcli.data.sources.files import blocks, open_text
+from dlcli.data.sources.files import blocks, check_width, open_text
 from dlcli.errors import DataError
 
 
@@ -48,6 +48,7 @@ def open_jsonl(path: Path, encoding: str) -> JsonLinesReader:
     Raises:
         DataError: The file is missing or empty, or a line is not a JSON object.
     """
+    check_width(path, encoding)
     names: dict[str, None] = {}
     rows = 0
     for batch in _batches(path, encoding):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from dlcli.data.sources.delimited import check_names
+from dlcli.data.sources.files import is_file
 from dlcli.errors import DataError, MachineError
 
 _BATCH_ROWS = 1 << 14
@@ -57,10 +58,10 @@ def open_parquet(path: Path) -> ParquetReader:
 
 
 def _open(path: Path) -> pa_parquet.ParquetFile:
+    if not is_file(path):
+        raise DataError(f"no file {path}")
     try:
         return pa_parquet.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False)
-    except FileNotFoundError as error:
-        raise DataError(f"no file {path}") from error
     except PermissionError as error:
         raise MachineError(f"{path} cannot be opened: {error}") from error
     except (pa.ArrowInvalid, OSError) as error:

@@ -57,7 +57,7 @@ def _from_file(
         rows += batch.num_rows
     if reader.records is not None and rows != reader.records:
         raise DataError(
-            f"{place}: {rows} rows were parsed where {reader.records} were counted",
+            f"{place}: {rows:,} rows were parsed where {reader.records:,} were counted",
             suggestion='if `"` is plain text in this file, set `quoting: none`',
         )
 

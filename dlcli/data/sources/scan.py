@@ -10,6 +10,8 @@ from dlcli.data.sources.dates import parse_dates
 from dlcli.data.sources.source import ColumnKind
 
 _DISTINCT_CAP = 10_000
+_REPEATING = 0.75  # distinct texts over texts, below which they may be categories
+_TIMES = ((5e8, 4e9), (5e11, 4e12))  # from 1985 to 2096 in seconds and milliseconds since 1970
 _TEXT_LENGTH = 20  # titanic: names have 27 characters on average, tickets 7
 
 
@@ -29,6 +31,7 @@ class ColumnScan:
         self._kinds: list[ColumnKind] = ["numeric", "boolean", "date"]
         self._unsupported = ""
         self._is_rising = True
+        self._is_time = True
         self._last = -np.inf
         self._distinct: set[str] = set()
         self._texts = 0
@@ -76,6 +79,16 @@ class ColumnScan:
             return self._is_rising
         return self.kind == "categorical" and len(self._distinct) in (self.rows, _DISTINCT_CAP)
 
+    @property
+    def is_time(self) -> bool:
+        """Every value is a whole number that may be a time in seconds or milliseconds."""
+        return self.kind == "numeric" and self._is_time
+
+    @property
+    def repeats(self) -> bool:
+        """Many texts stand in more than one row, so that they may be categories."""
+        return len(self._distinct) < min(_REPEATING * self._texts, _DISTINCT_CAP)
+
     def _fits(self, kind: ColumnKind, array: pa.Array) -> bool:
         if kind == "numeric":
             return self._fits_numeric(array)
@@ -87,16 +100,28 @@ class ColumnScan:
         values = _as_numbers(array)
         if values is None:
             return False
+        numbers = values.to_numpy(zero_copy_only=False)
+        if np.isinf(numbers).any():
+            self.is_plain = False  # as a text the cell can be quoted
         if self._is_rising:
-            self._check_rising(values)
+            self._check_rising(numbers)
+        if self._is_time:
+            self._check_time(numbers)
         return True
 
-    def _check_rising(self, values: pa.Array) -> None:
-        numbers = values.to_numpy(zero_copy_only=False)
-        steps = np.diff(numbers, prepend=self._last)
+    def _check_rising(self, numbers: np.ndarray) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            steps = np.diff(numbers, prepend=self._last)
         is_whole = np.isfinite(numbers) & (numbers == np.floor(numbers))
         self._is_rising = bool((steps > 0).all() and is_whole.all())
         self._last = float(numbers[-1])
+
+    def _check_time(self, numbers: np.ndarray) -> None:
+        present = numbers[~np.isnan(numbers)]
+        is_whole = bool((present == np.floor(present)).all())
+        self._is_time = is_whole and any(
+            bool(((present >= low) & (present < high)).all()) for low, high in _TIMES
+        )
 
     def _count_texts(self, array: pa.Array) -> None:
         self._texts += len(array) - array.null_count

@@ -103,8 +103,7 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
     targets = target_names(options)
     inputs = tuple(name for name in kinds if name not in outside and name not in targets)
     if not inputs:
-        reason = "; ".join(warnings)
-        raise DataError([Fault("no column is left to predict from", path=("data",), note=reason)])
+        raise _no_inputs(kinds, scans, outside | set(targets), warnings)
     said = [warning for group in readers.values() for one in group for warning in one.warnings]
     return Sources(
         train=sources["path"],
@@ -133,10 +132,31 @@ def _scan(
                     scans[name].is_plain = False
         if reader.records is not None and rows != reader.records:
             raise DataError(
-                f"{reader.path.name}: {rows} rows were parsed where {reader.records} were counted",
+                f"{reader.path.name}: {rows:,} rows were parsed where "
+                f"{reader.records:,} were counted",
                 suggestion='if `"` is plain text in this file, set `quoting: none`',
             )
     return scans
+
+
+def _no_inputs(
+    kinds: Mapping[str, ColumnKind],
+    scans: Mapping[str, ColumnScan],
+    others: set[str | None],
+    warnings: Sequence[str],
+) -> DataError:
+    """Return the error of a table without inputs: where there is free text, it names that."""
+    found = "no column is left to predict from"
+    texts = [name for name in scans if name not in {*kinds, *others} and scans[name].kind == "text"]
+    if not texts:
+        return DataError([Fault(found, path=("data",), note="; ".join(warnings))])
+    remedy = "add columns of numbers, dates or categories, such as the length of the text"
+    if repeating := [name for name in texts if scans[name].repeats]:
+        remedy = f"`types: {{{repeating[0]}: categorical}}` takes each text for a category"
+    verb = "is" if len(texts) == 1 else "are"
+    shown = ", ".join(f"`{name}`" for name in texts[:10]) + ", ..." * (len(texts) > 10)
+    said = f"{found}: {shown} {verb} free text, and text input is not supported yet"
+    return DataError(said, path=("data",), suggestion=remedy)
 
 
 def _plain(scans: Mapping[str, ColumnScan], dialect: Dialect) -> frozenset[str]:
@@ -184,9 +204,11 @@ def _column_warnings(
 ) -> list[str]:
     warnings = []
     if texts:
+        repeating = next((name for name in texts if scans[name].repeats), None)
+        offer = f"`types: {{{repeating}: categorical}}` takes each text for a category; "
         warnings.append(
-            f"left out, free text: {', '.join(texts)} (`types: {{{texts[0]}: categorical}}` takes "
-            f"each text for a category; `drop: [{', '.join(texts)}]` says that it is meant)"
+            f"left out, free text: {', '.join(texts)} ({offer if repeating else ''}"
+            f"`drop: [{', '.join(texts)}]` says that it is meant)"
         )
     if empty:
         warnings.append(f"left out, every cell missing: {', '.join(empty)}")

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import gzip
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from dlcli.config.data import TableOptions
 from dlcli.data.sources.delimited import open_delimited
 from dlcli.data.sources.dialect import Dialect
+from dlcli.data.sources.reader import open_reader
 from dlcli.data.sources.table import open_table
 from dlcli.errors import ConfigError, DataError, DlcliError
 
@@ -91,7 +93,7 @@ def test_free_text_is_left_out_with_a_pointer(tmp_path):
     rows = "\n".join(f"message number {index} of many,{index},{index % 2}" for index in range(30))
     sources, _ = read(write(tmp_path, f"text,row,y\n{rows}\n"))
     assert sources.inputs == ("row",)
-    assert "free text: text (`types: {text: categorical}`" in sources.warnings[0]
+    assert "free text: text (`drop: [text]` says that it is meant)" in sources.warnings[0]
     assert "row ids" in sources.warnings[1]
     assert read(tmp_path, types={"text": "categorical"})[0].inputs == ("text", "row")
 
@@ -212,7 +214,7 @@ def test_all_unknown_columns_are_told_together(tmp_path):
         ("a,y\n", "a.csv has a header and no rows"),
         ("a,a,y\n1,2,3\n", "more than one column named `a`"),
         ("a,y\n1,2\n1,2,3\n", "a.csv, line 3: 3 fields where 2 were expected (a, y)"),
-        ("a,y\n1,2\n\n1\n", "a.csv, line 4: 1 fields where 2 were expected"),
+        ("a,y\n1,2\n\n1\n", "a.csv, line 4: 1 field where 2 were expected"),
         ("a,y\n1,\n2,NA\n", "every cell of the target `y` is missing"),
         ("y\n1\n2\n", "no column is left to predict from"),
         ("a,y\n,1\n,2\n", "|left out, every cell missing: a"),
@@ -241,6 +243,14 @@ def test_missing_files_are_named_with_the_nearest(tmp_path):
     assert "is not a Parquet file" in fault(tmp_path, path="a.parquet")
 
 
+def test_text_that_repeats_is_offered_as_categories(tmp_path):
+    rows = "".join(
+        f"message number {index % 18} of many,{index % 7},{index}\n" for index in range(30)
+    )
+    sources, _ = read(write(tmp_path, f"text,x,y\n{rows}"))
+    assert "free text: text (`types: {text: categorical}` takes each" in sources.warnings[0]
+
+
 def test_a_wrong_separator_is_suspected(tmp_path):
     found = fault(write(tmp_path, "a;y\n1;2\n"), ConfigError)
     assert "its only column is `a;y`: is `separator` right?" in found
@@ -250,7 +260,7 @@ def test_lines_joined_by_quotes_are_told(tmp_path):
     write(tmp_path, 'a,y\n"1\n2",p\n3,q\n')
     sources, columns = read(tmp_path)
     assert columns["a"] == ["1\n2", "3"]
-    assert "1 line ends stand inside quotes, the first in line 2" in sources.warnings[0]
+    assert "1 line end stands inside quotes, the first in line 2" in sources.warnings[0]
     assert "`quoting: none`" in sources.warnings[0]
 
 
@@ -291,3 +301,57 @@ def test_fingerprint_follows_the_bytes(tmp_path):
 def test_contradictions_are_told_by_the_options(options, message):
     with pytest.raises(ValueError, match=message):
         TableOptions.model_validate({"path": "a.csv", "target": "y", **options})
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.jsonl"])
+@pytest.mark.timeout(10)
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    found = fault(tmp_path, path=name)
+    assert f"data.path|{name} is a pipe, not a file|" in found
+    assert "did you mean" not in found
+    with pytest.raises(DataError, match="is a pipe, not a file"):
+        open_reader(tmp_path / name, Dialect())
+
+
+def test_no_file_is_suggested_that_has_the_same_name(tmp_path):
+    (tmp_path / "a.csv").symlink_to("nowhere")
+    assert "did you mean" not in fault(tmp_path)
+
+
+def test_names_that_no_file_can_have_are_told(tmp_path):
+    assert "no file xxx" in fault(tmp_path, path="x" * 300 + ".csv")
+    assert "no file xxx" in fault(tmp_path, path="x" * 300 + "/a.csv")
+    assert "no file ~nobody/a.csv" in fault(tmp_path, path="~nobody/a.csv")
+    found = fault(tmp_path, ConfigError, path="b/a**.csv")
+    assert "data.path|b/a**.csv is no pattern of file names" in found
+
+
+@pytest.mark.parametrize(
+    ("encoding", "remedy"),
+    [("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"), ("utf-16-be", "utf-16-be")],
+)
+@pytest.mark.parametrize("given", ["utf-8", "latin-1"])
+def test_utf_16_is_recognised(tmp_path, encoding, remedy, given):
+    write(tmp_path, "a,y\n1,2\n3,4\n", encoding=encoding)
+    found = fault(tmp_path, encoding=given)
+    assert f"a.csv is not {given} text; it begins like UTF-16|set `encoding: {remedy}`" in found
+    assert read(tmp_path, encoding=remedy)[1]["a"] == [1, 3]
+    write(tmp_path, '{"a": 1, "y": 2}\n', "a.jsonl", encoding=encoding)
+    assert "it begins like UTF-16" in fault(tmp_path, path="a.jsonl", encoding=given)
+
+
+def test_huge_numbers_are_scanned_without_a_warning(tmp_path):
+    write(tmp_path, "a,y\n1e308,1\n-1e308,2\n1e999,3\n1e999,4\n")
+    assert read(tmp_path)[1]["a"] == ["1e308", "-1e308", "1e999", "1e999"]
+
+
+@pytest.mark.parametrize(
+    ("distinct", "remedy"), [(60, "add columns of numbers"), (40, "`types: {words: categorical}`")]
+)
+def test_text_alone_is_told_to_be_unsupported(tmp_path, distinct, remedy):
+    lines = "".join(f"a remark of some length on {i % distinct},{i % 2}\n" for i in range(60))
+    found = fault(write(tmp_path, f"words,y\n{lines}"))
+    assert "`words` is free text, and text input is not supported yet" in found
+    assert remedy in found
+    assert ("categorical" in found) == (distinct == 40)

@@ -31,14 +31,26 @@ from dlcli.report.pictures import save_confusion, save_scatter
 from dlcli.report.scores import print_scores
 from dlcli.run import find_checkpoint, is_run, read_facts
 from dlcli.trained import TrainedModel, open_trained
+from dlcli.training.state import Scores
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """What a model answered, and what was right, for N rows on the CPU."""
+class _Measured:
+    """What was found out about a model on N rows.
+
+    Attributes:
+        answers: What it answered, on the CPU.
+        truths: What was right.
+        scores: The loss and every metric.
+        intervals: 95 % interval of every metric.
+        report: Each class; None for regression.
+    """
 
     answers: Tensor
     truths: Tensor
+    scores: Scores
+    intervals: Mapping[str, tuple[float, float]]
+    report: ClassReport | None
 
 
 def evaluate_checkpoint(
@@ -72,27 +84,14 @@ def evaluate_checkpoint(
         raise UsageError(f"--split {split} is unknown", suggestion=", ".join(PARTS))
     talk = Talk(is_quiet=is_quiet)
     path = find_checkpoint(checkpoint, runs_dir)
-    model = open_trained(path, device=device)
-    threads = choose_threads(
-        model.config, model.learner.network, rows=model.learner.evaluation.batch_size
-    )
-    torch.set_num_threads(threads)
-    for warning in model.warnings:
-        talk.warn(warning)
+    model = _opened(path, device, talk)
     if data is not None:
-        path_of_data = Path(data)
-        examples, what = _labelled(model, path_of_data), _label(path_of_data)
+        examples, what = _labelled(model, Path(data)), _label(Path(data))
     else:
         examples, what = _part(model, path, split, talk), split
     if not len(examples):
         raise DataError("there are no rows to measure", suggestion="give a file with rows")
-    evaluation, network = model.learner.evaluation, model.learner.network
-    scores = evaluation.scores(network, examples)
-    judged = _judge(model, examples)
-    intervals = bootstrap_intervals(judged.answers, judged.truths, evaluation.metrics)
-    report = None
-    if classes := model.learner.task.classes:
-        report = class_report(judged.answers.argmax(1), judged.truths, [str(c) for c in classes])
+    measured = _measure(model, examples)
     result: dict[str, Any] = {
         "schema": 1,
         "command": "evaluate",
@@ -100,18 +99,28 @@ def evaluate_checkpoint(
         "checkpoint": relative(path),
         "data": data or split,
         "rows": len(examples),
-        "metrics": scores,
-        "intervals": {name: list(bounds) for name, bounds in intervals.items()},
+        "metrics": measured.scores,
+        "intervals": {name: list(bounds) for name, bounds in measured.intervals.items()},
         "warnings": talk.warnings,
     }
-    if report is not None:
+    if (report := measured.report) is not None:
         result |= {"classes": report.rows(), "confusion": report.confusion.tolist()}
     folder = output or _run_folder(path, what)
     if folder is not None:
-        _write(folder, result, report, judged, model)
+        _write(folder, result, measured, model.learner.task.names)
         talk.say(f"written: {relative(folder)}")
-    heading = Path(data).name if data else what
-    return Outcome(result, lambda: _show(result, report, intervals, heading))
+    heading = f"{Path(data).name if data else split} ({len(examples):,} rows)"
+    return Outcome(result, lambda: _show(measured, heading))
+
+
+def _opened(path: Path, device: str, talk: Talk) -> TrainedModel:
+    """Open a checkpoint, and use as many threads as its batches are worth."""
+    model = open_trained(path, device=device)
+    for warning in model.warnings:
+        talk.warn(warning)
+    rows = model.learner.evaluation.batch_size
+    torch.set_num_threads(choose_threads(model.config, model.learner.network, rows=rows))
+    return model
 
 
 def _labelled(model: TrainedModel, path: Path) -> ResidentExamples:
@@ -161,13 +170,21 @@ def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> ResidentEx
     return parts[split].to(model.learner.device)
 
 
-def _judge(model: TrainedModel, examples: ResidentExamples) -> _Judged:
-    evaluation = model.learner.evaluation
-    answers, truths = [], []
-    for outputs, batch in evaluation.outputs(model.learner.network, examples):
-        answers.append(evaluation.answers(outputs).cpu())
-        truths.append(evaluation.truths(batch.targets).cpu())
-    return _Judged(torch.cat(answers), torch.cat(truths))
+def _measure(model: TrainedModel, examples: ResidentExamples) -> _Measured:
+    evaluation, network = model.learner.evaluation, model.learner.network
+    pairs = [
+        (evaluation.answers(outputs).cpu(), evaluation.truths(batch.targets).cpu())
+        for outputs, batch in evaluation.outputs(network, examples)
+    ]
+    answers, truths = (torch.cat(column) for column in zip(*pairs, strict=True))
+    names = [str(name) for name in model.learner.task.classes]
+    return _Measured(
+        answers,
+        truths,
+        evaluation.scores(network, examples),
+        bootstrap_intervals(answers, truths, evaluation.metrics),
+        class_report(answers.argmax(1), truths, names) if names else None,
+    )
 
 
 def _run_folder(path: Path, what: str) -> Path | None:
@@ -176,30 +193,18 @@ def _run_folder(path: Path, what: str) -> Path | None:
 
 
 def _write(
-    folder: Path,
-    result: Mapping[str, Any],
-    report: ClassReport | None,
-    judged: _Judged,
-    model: TrainedModel,
+    folder: Path, result: Mapping[str, Any], measured: _Measured, names: Sequence[str]
 ) -> None:
     with disk_errors(folder, verb="create"):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "metrics.json", dict(result))
-    if report is not None:
-        save_confusion(folder / "confusion.png", report)
+    if measured.report is not None:
+        save_confusion(folder / "confusion.png", measured.report)
     else:
-        save_scatter(
-            folder / "predicted.png", judged.answers, judged.truths, model.learner.task.names
-        )
+        save_scatter(folder / "predicted.png", measured.answers, measured.truths, names)
 
 
-def _show(
-    result: Mapping[str, Any],
-    report: ClassReport | None,
-    intervals: Mapping[str, Sequence[float]],
-    what: str,
-) -> None:
-    heading = f"{what} ({result['rows']:,} rows)"
-    print_scores({heading: result["metrics"]}, intervals=intervals)
-    if report is not None:
-        print_class_report(report)
+def _show(measured: _Measured, heading: str) -> None:
+    print_scores({heading: measured.scores}, intervals=measured.intervals)
+    if measured.report is not None:
+        print_class_report(measured.report)

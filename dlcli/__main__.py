@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader, `head` for one, has left; so do we, without a word
         _discard_output()
         code = 141
-    gc.freeze()  # nor need they be looked through at the end: a fifth of `import torch`
+    if "triton" not in sys.modules:  # whose binding prints what is left over at the end
+        gc.freeze()  # nor need they be looked through at the end: a fifth of `import torch`
     sys.exit(code)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,7 @@ from dlcli.config.loss import LossOptions
 from dlcli.config.metric import MetricOptions
 from dlcli.config.options import Options, components
 from dlcli.errors import ConfigError, MachineError
-from dlcli.models.head import Head
-from dlcli.models.network import Network
-from dlcli.models.stems import build_stem
+from dlcli.models.network import Begins, build_network
 from dlcli.training.evaluation import Evaluation, Metric
 from dlcli.training.state import State
 from dlcli.training.stopping import Monitor
@@ -35,7 +34,11 @@ if TYPE_CHECKING:
 _TASKS = {
     "classification": "dlcli.tasks.classification:Classification",
     "regression": "dlcli.tasks.regression:Regression",
+    "forecasting": "dlcli.tasks.forecasting:Forecasting",
+    "language_modeling": "dlcli.tasks.language_modeling:LanguageModeling",
 }
+_VALUES_AT_ONCE = 1 << 22
+"""Input and output values of the rows that an evaluation takes at a time."""
 _SMALL_WORK = 50_000_000
 """Parameters times rows of a step, below which a second thread costs more than it does."""
 
@@ -58,7 +61,7 @@ class Learner:
     loss_options: LossOptions
     loss: Loss
     preprocessor: Preprocessor
-    network: Network
+    network: nn.Module
     evaluation: Evaluation
     device: torch.device
 
@@ -94,11 +97,12 @@ def build_learner(
     Raises:
         ConfigError: The loss's or the model's options do not fit the data.
     """
-    task: Task = _import(_TASKS[task_name]).of(preprocessor.targets)
+    task: Task = _import(_TASKS[task_name]).of(preprocessor.targets, preprocessor.window)
     options = config.loss or components(LossOptions)[task.losses[0]]()
     loss: Loss = component(options)(
-        options, size=task.size, classes=task.classes, class_counts=class_counts
-    ).to(device)
+        options, shape=task.shape, classes=task.classes, class_counts=class_counts
+    )
+    loss = replace(loss, padding=task.padding).to(device)
     network = _network(config, preprocessor.spec, loss.outputs).to(device)
     task = task.to(device)
     evaluation = Evaluation(
@@ -106,8 +110,27 @@ def build_learner(
         metrics=_metrics(config, task),
         answers=lambda outputs: task.answers(loss.link(outputs)),
         truths=task.truths,
+        batch_size=_rows_at_once(preprocessor.spec, loss.outputs),
     )
     return Learner(task, options, loss, preprocessor, network, evaluation, device)
+
+
+def begin(learner: Learner, folder: Path) -> list[str]:
+    """Give a learner that is to be trained anew the weights that its options name.
+
+    Args:
+        learner: As built.
+        folder: What paths in the config are relative to.
+
+    Returns:
+        What there is to say of them.
+
+    Raises:
+        ConfigError: They are of another architecture.
+        DataError: There is no such file, or it holds something else.
+    """
+    modules = [module for module in learner.network.modules() if isinstance(module, Begins)]
+    return [note for module in modules for note in module.begin(folder)]
 
 
 def build_trainer(config: Config, learner: Learner, *, rows: int, state: State) -> Trainer:
@@ -168,7 +191,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_threads(config: Config, network: Network, *, rows: int | None = None) -> int:
+def choose_threads(config: Config, network: nn.Module, *, rows: int | None = None) -> int:
     """Return how many processor threads to use: one for small work, else torch's own choice.
 
     Args:
@@ -198,19 +221,30 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def _network(config: Config, spec: DataSpec, outputs: tuple[int, ...]) -> Network:
+def _network(config: Config, spec: DataSpec, outputs: tuple[int, ...]) -> nn.Module:
     """Build stem, body and head in this order, so that a seed draws the same weights."""
     torch.manual_seed(config.seed)
-    build_body = component(config.model)
-    stem = build_stem(spec, build_body.takes)
-    body = build_body(config.model, stem.out)
-    return Network(stem, body, Head(body.out, outputs))
+    return build_network(
+        spec, outputs, lambda shape: component(config.model)(config.model, shape), config.model
+    )
+
+
+def _rows_at_once(spec: DataSpec, outputs: tuple[int, ...]) -> int:
+    """Return how many rows an evaluation takes at a time: so many that memory bounds them."""
+    past = spec.window.past if spec.window else 1
+    values = past * (sum(prod(field.shape) for field in spec.inputs) + prod(outputs))
+    return max(16, min(1024, _VALUES_AT_ONCE // values))
 
 
 def _metrics(config: Config, task: Task) -> Callable[[], Mapping[str, Metric]]:
     options = config.metrics or [components(MetricOptions)[name]() for name in task.metrics]
-    makers = [(option.label, component(option), option) for option in options]
-    return lambda: {label: make(option, size=task.size) for label, make, option in makers}
+    makers = [(option.label, _metric(option, task)) for option in options]
+    return lambda: {label: make() for label, make in makers}
+
+
+def _metric(options: MetricOptions, task: Any) -> Callable[[], Metric]:
+    make = partial(component(options), options, size=task.size)
+    return partial(make, scale=task.scale) if options.needs_scale else make
 
 
 def component(options: Options) -> Any:

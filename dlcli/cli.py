@@ -187,7 +187,10 @@ def evaluate(
 def predict(
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Files, a JSON record, numbers, or - for stdin."),
+        typer.Argument(
+            metavar="INPUT...",
+            help="What the data was: files, folders, texts, a JSON record, numbers, - for stdin.",
+        ),
     ],
     checkpoint: CheckpointOption = "latest",
     output: Annotated[
@@ -204,6 +207,19 @@ def predict(
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Leave less certain predictions empty.")
     ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=1, help="Of a series: rows to forecast.")
+    ] = None,
+    backtest: Annotated[
+        bool, typer.Option("--backtest", help="Of a series: rolling forecasts of what is known.")
+    ] = False,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Of a language model: tokens to write.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(min=0, help="Likewise: 0 takes the likeliest, 1 as trained.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Likewise: draws the tokens.")] = None,
     runs_dir: RunsDir = Path("runs"),
     device: Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -213,12 +229,22 @@ def predict(
     """Predict with a trained model; the target column is not needed."""
     if as_json and output_format not in {None, "json"}:
         raise UsageError(f"--json and --format {output_format} cannot both hold")
-    from dlcli.commands.predict import Wishes, predict_inputs
+    from dlcli.commands.predict import predict_inputs
+    from dlcli.commands.wishes import Wishes
 
     predict_inputs(
         inputs,
         checkpoint=checkpoint,
-        wishes=Wishes(probs, top_k, min_confidence),
+        wishes=Wishes(
+            probs,
+            top_k,
+            min_confidence,
+            horizon=horizon,
+            is_backtest=backtest,
+            length=length,
+            temperature=temperature,
+            seed=seed,
+        ),
         output=output,
         is_forced=force,
         output_format="json" if as_json else output_format,
@@ -227,6 +253,25 @@ def predict(
         is_quiet=quiet,
     )
     return 0
+
+
+@_tree.command()
+def summary(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file.")],
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save a picture of the network, a PNG.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> int:
+    """Show a config's network: layers, shapes, parameters, multiply-adds, memory."""
+    read = _read(config, overrides or [])
+    from dlcli.commands.summary import summarise
+
+    with located(read):
+        outcome = summarise(read, output=output)
+    return _deliver(outcome, as_json=as_json)
 
 
 @_tree.command(name="init")

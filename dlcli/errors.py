@@ -93,6 +93,12 @@ class MachineError(DlcliError):
     code, kind = 7, "machine"
 
 
+class ExtraError(DlcliError):
+    """A package of an optional extra is not installed."""
+
+    code, kind = 8, "extra"
+
+
 class InterruptedRunError(DlcliError):
     """A signal stopped the run after it was saved; the exit code names the signal.
 

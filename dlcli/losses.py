@@ -25,6 +25,9 @@ from dlcli.config.loss import (
 )
 from dlcli.errors import ConfigError, Fault
 
+_IGNORED = -100
+"""The target that `F.cross_entropy` leaves out."""
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -40,6 +43,7 @@ class Loss:
         link: Outputs (N, *outputs) -> answers: classes (N, K), or numbers shaped as the outputs.
         has_probabilities: Whether answers are probabilities of classes, not scores or numbers.
         class_weights: (K,) how much a row of each class counts; None for all alike.
+        padding: Of targets at every step (N, T), the code of those that count for nothing.
     """
 
     outputs: tuple[int, ...]
@@ -47,15 +51,21 @@ class Loss:
     link: Callable[[Tensor], Tensor]
     has_probabilities: bool = True
     class_weights: Tensor | None = None
+    padding: int | None = None
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Outputs (N, *outputs), targets (N,) or (N, D) -> mean loss, scalar."""
+        """Outputs (N, *outputs), targets as in `Batch.targets` -> mean loss, scalar."""
+        if self.padding is not None:  # outputs (N, T, V), targets (N, T)
+            outputs, targets = outputs.flatten(0, 1), targets.flatten().long()
+            targets = torch.where(targets == self.padding, _IGNORED, targets)
         if self.class_weights is None:
             return self.function(outputs, targets)
         return self.function(outputs, targets, weight=self.class_weights.to(outputs.dtype))
 
     def weight(self, targets: Tensor) -> Tensor | int:
-        """Return what the mean over these targets divides by: rows, or their classes' weights."""
+        """Return what the mean over these targets divides by: rows, tokens or class weights."""
+        if self.padding is not None:
+            return (targets != self.padding).sum(dtype=torch.float64)
         if self.class_weights is None:
             return len(targets)
         return self.class_weights[targets].sum(dtype=torch.float64)
@@ -70,7 +80,7 @@ class Loss:
 def cross_entropy(
     options: CrossEntropyOptions,
     *,
-    size: int,
+    shape: tuple[int, ...],
     classes: Sequence[str],
     class_counts: Tensor | None = None,
 ) -> Loss:
@@ -78,15 +88,16 @@ def cross_entropy(
 
     Args:
         options: Class weights and label smoothing.
-        size: Number of classes.
+        shape: (K,), the number of classes.
         classes: Their names, in the order of their codes.
         class_counts: (K,) training rows of each class; needed for `balanced`.
 
     Raises:
-        ConfigError: `class_weights` names a class that the target does not have.
+        ConfigError: `class_weights` names a class that the target does not have; or the targets
+            are tokens of running text.
     """
     return Loss(
-        (size,),
+        shape,
         partial(F.cross_entropy, label_smoothing=options.label_smoothing),
         _softmax,
         class_weights=_class_weights(options, classes, class_counts),
@@ -94,7 +105,11 @@ def cross_entropy(
 
 
 def bce(
-    options: BCEOptions, *, size: int, classes: Sequence[str], class_counts: Tensor | None = None
+    options: BCEOptions,
+    *,
+    shape: tuple[int, ...],
+    classes: Sequence[str],
+    class_counts: Tensor | None = None,
 ) -> Loss:
     """Return binary cross-entropy from one logit, which speaks for the second class.
 
@@ -102,12 +117,16 @@ def bce(
         ConfigError: There are more than two classes.
     """
     del class_counts
-    _need_two(options, size, classes, "use `cross_entropy`")
+    _need_two(options, shape, classes, "use `cross_entropy`")
     return Loss((), partial(_bce, pos_weight=options.pos_weight), _two_sigmoids)
 
 
 def focal(
-    options: FocalOptions, *, size: int, classes: Sequence[str], class_counts: Tensor | None = None
+    options: FocalOptions,
+    *,
+    shape: tuple[int, ...],
+    classes: Sequence[str],
+    class_counts: Tensor | None = None,
 ) -> Loss:
     """Return the focal loss over softmax probabilities.
 
@@ -116,35 +135,38 @@ def focal(
     """
     del class_counts
     if options.alpha is not None:
-        _need_two(options, size, classes, "leave out `alpha`", "alpha")
-    return Loss((size,), partial(_focal, gamma=options.gamma, alpha=options.alpha), _softmax)
+        _need_two(options, shape, classes, "leave out `alpha`", "alpha")
+    return Loss(shape, partial(_focal, gamma=options.gamma, alpha=options.alpha), _softmax)
 
 
 def hinge(
-    options: HingeOptions, *, size: int, classes: Sequence[str], class_counts: Tensor | None = None
+    options: HingeOptions,
+    *,
+    shape: tuple[int, ...],
+    classes: Sequence[str],
+    class_counts: Tensor | None = None,
 ) -> Loss:
     """Return the hinge loss: two classes by one score, more by one score each."""
     del classes, class_counts
-    if size == 2:
+    if shape == (2,):
         function = partial(_hinge, margin=options.margin)
         return Loss((), function, _two_scores, has_probabilities=False)
     function = partial(F.multi_margin_loss, margin=options.margin)
-    return Loss((size,), function, _identity, has_probabilities=False)
+    return Loss(shape, function, _identity, has_probabilities=False)
 
 
 def regression(
     options: RegressionLossOptions,
     *,
-    size: int,
+    shape: tuple[int, ...],
     classes: Sequence[str] = (),
     class_counts: Tensor | None = None,
 ) -> Loss:
-    """Return a regression loss of `size` targets, its options passed on as torch spells them."""
+    """Return a regression loss of `shape` numbers, its options passed on as torch spells them."""
     del classes, class_counts
     function, link = _REGRESSION[options.name]
     own = options.model_dump(exclude={"name"})
-    outputs = () if size == 1 else (size,)
-    return Loss(outputs, partial(function, **own), link, has_probabilities=False)
+    return Loss(shape, partial(function, **own), link, has_probabilities=False)
 
 
 def _class_weights(
@@ -153,6 +175,12 @@ def _class_weights(
     given = options.class_weights
     if given is None:
         return None
+    if not classes:
+        raise ConfigError(
+            "`class_weights` weigh classes, and tokens of running text are none",
+            path=("loss", "class_weights"),
+            suggestion="leave it out",
+        )
     if isinstance(given, Mapping):
         _check_names(given, classes)
         return torch.tensor([given.get(name, 1.0) for name in classes])
@@ -180,12 +208,12 @@ def _check_names(given: Mapping[str, float], classes: Sequence[str]) -> None:
 
 
 def _need_two(
-    options: LossOptions, size: int, classes: Sequence[str], remedy: str, *key: str
+    options: LossOptions, shape: tuple[int, ...], classes: Sequence[str], remedy: str, *key: str
 ) -> None:
-    if size != 2:
+    if shape != (2,):
         what = " with ".join(f"`{name}`" for name in (options.name, *key))
         raise ConfigError(
-            f"{what} tells two classes apart, and the target has {size}: {_some(classes)}",
+            f"{what} tells two classes apart, and the target has {shape[0]}: {_some(classes)}",
             path=("loss", *key),
             suggestion=remedy,
         )

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlcli.data.spec import CATEGORIES, NUMBERS, DataSpec, Field
+from dlcli.data.spec import CATEGORIES, KNOWN, NUMBERS, UNKNOWN, DataSpec, Field
 from dlcli.errors import CheckpointError
 
 WARN_ABOVE = 1e-5
@@ -38,26 +38,38 @@ def generated_inputs(spec: DataSpec, *, rows: int = 8, seed: int = 0) -> dict[st
 
     Returns:
         `numbers` (N, sum of widths) float32 from -2 to 2, `categories` (N, count) int64 below each
-        field's size, and each image (N, C, H, W) uint8.
+        field's size, each image (N, C, H, W) uint8, each text (N, T) int64 without padding, steps
+        (N, T, F + 1) float32 as many as there can be, and each sound (N, S) int16. With a window,
+        its `past` rows are the second dimension, and `known` (N, horizon, width) is there too.
     """
     generator = np.random.PCG64(seed)
+    leading = (rows, spec.window.past) if spec.window else (rows,)
     inputs = {}
     for name, fields in spec.blocks.items():
-        columns = [_draw(generator, field, rows) for field in fields]
+        columns = [_draw(generator, field, leading) for field in fields]
         if name in {NUMBERS, CATEGORIES}:
-            columns = [np.concatenate([column.reshape(rows, -1) for column in columns], axis=1)]
+            columns = [np.concatenate([one.reshape(*leading, -1) for one in columns], axis=-1)]
         inputs[name] = torch.from_numpy(columns[0])
+    if spec.window and spec.known_columns:
+        known = Field(KNOWN, "number", (len(spec.known_columns),))
+        inputs[KNOWN] = torch.from_numpy(_draw(generator, known, (rows, spec.window.horizon)))
     return inputs
 
 
-def _draw(generator: np.random.PCG64, field: Field, rows: int) -> np.ndarray:
-    """Return one field's values (N, *shape)."""
-    raw = generator.random_raw(rows * prod(field.shape)).reshape(rows, *field.shape)
-    if field.kind == "number":
-        return ((raw >> 40) * 2.0**-22 - 2).astype(np.float32)  # 24 bits: exact in float32
+def _draw(generator: np.random.PCG64, field: Field, leading: tuple[int, ...]) -> np.ndarray:
+    """Return one field's values (*leading, *shape)."""
+    shape = (*leading, *field.shape)
+    raw = generator.random_raw(prod(shape)).reshape(shape)
+    if field.kind in ("number", "steps"):
+        values = ((raw >> 40) * 2.0**-22 - 2).astype(np.float32)  # 24 bits: exact in float32
+        if field.kind == "steps":
+            values[..., -1] = 1
+        return values
     if field.kind == "category":
         return (raw % max(field.size, 1)).astype(np.int64)
-    return (raw >> 56).astype(np.uint8)
+    if field.kind == "tokens":
+        return (UNKNOWN + raw % (field.size - UNKNOWN)).astype(np.int64)
+    return (raw >> 48).astype(np.int16) if field.kind == "sound" else (raw >> 56).astype(np.uint8)
 
 
 def compare(outputs: Sequence[float], expected: Sequence[float]) -> str:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from dlcli.config.config import Config
 
+_MOST_OUTPUTS = 4096
+"""Of a self-test: so many numbers of JSON in a checkpoint."""
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -55,7 +58,13 @@ class TrainedModel:
 
         Raises:
             DataError: A column is missing or a value does not parse.
+            UsageError: It is a language model.
         """
+        if self.learner.preprocessor.spec.is_stream:
+            raise UsageError(
+                "a language model goes on with a text, it does not answer records",
+                suggestion="dlcli.commands.generate.continuation(model, prompt)",
+            )
         needed = list(self.learner.preprocessor.inputs)
         batches = read_records(records, dialect_of(self.config.data), needed=needed)
         return [
@@ -95,7 +104,10 @@ def describe(
 
 
 def self_test(learner: Learner) -> list[float]:
-    """Return the outputs for rows that are the same everywhere, flat; see `dlcli.selftest`."""
+    """Return outputs for rows that are the same everywhere, flat; see `dlcli.selftest`.
+
+    Of many outputs, as where each step tells one of many tokens, every so many-th is taken.
+    """
     network = learner.network
     was_training = network.training
     network.eval()
@@ -103,7 +115,8 @@ def self_test(learner: Learner) -> list[float]:
     with torch.inference_mode():
         outputs = network({name: block.to(learner.device) for name, block in inputs.items()})
     network.train(was_training)
-    flat: list[float] = outputs.double().flatten().tolist()
+    every = -(-outputs.numel() // _MOST_OUTPUTS)
+    flat: list[float] = outputs.flatten()[::every].double().tolist()
     return flat
 
 

@@ -75,7 +75,7 @@ def test_0_a_command_that_succeeds(folder: Path) -> None:
     assert (result["schema"], result["command"], result["status"]) == (1, "train", "ok")
     assert set(result) == {
         "schema", "command", "status", "run_dir", "checkpoint", "stop_reason", "epochs",
-        "best_epoch", "metrics", "baseline", "seconds", "warnings",
+        "best_epoch", "metrics", "baseline", "baselines", "seconds", "warnings",
     }  # fmt: skip
     assert (folder / result["checkpoint"]).is_file()
     assert read_facts(folder / result["run_dir"])["status"] == "finished"
@@ -204,7 +204,7 @@ def test_3_five_faults_are_told_at_once_before_torch_is_imported(tmp_path: Path)
 
 CONFIG = {
     "target": (("classes.csv", "z", ""), "classes.csv has no column `z`", "data.target", (1, 48)),
-    "loss": (("classes.csv", "y", "loss: mse\n"), "for regression", "loss.name", (4, 7)),
+    "loss": (("classes.csv", "y", "loss: mse\n"), "for forecasting or regression", "loss.name", (4, 7)),
     "other loss": (
         ("numbers.csv", "y", "loss: focal\n"),
         "for classification",
@@ -417,6 +417,32 @@ def test_7_a_full_disk_leaves_the_checkpoints_whole(folder: Path) -> None:
     assert not list(run.glob("**/.*"))
     dlcli("predict", "1", "2", "--checkpoint", "full", folder=folder)
     dlcli("train", "--resume", "full", "train.epochs=30", folder=folder)
+
+
+# 8: an extra is missing
+
+
+def test_8_a_package_of_an_extra_that_is_not_installed(folder: Path) -> None:
+    (folder / "words.csv").write_text(
+        "text,y\n" + "".join(f"a message number {i} of many,{i % 2}\n" for i in range(60))
+    )
+    (folder / "x.json").write_text("{}")
+    config = write_config(folder, "words.csv", "y")
+    code = f"""if True:
+        import sys
+        from dlcli.__main__ import main
+
+        sys.modules["tokenizers"] = None
+        main(["train", {config!r}, "data.text.tokenizer=x.json", "--json"])
+    """
+    done = python(code, folder)
+    assert done.returncode == 8
+    assert one_object(done)["code"] == 8
+    (error,) = one_object(done)["errors"]
+    assert error["kind"] == "extra"
+    assert "`text.tokenizer` needs the package `tokenizers`" in error["message"]
+    assert error["suggestion"] == "pip install 'dlcli[tokenizers]'"
+    assert not (folder / "runs").exists()
 
 
 # and in general

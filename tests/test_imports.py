@@ -12,7 +12,7 @@ from tests.command_line import REPOSITORY, imported
 PACKAGE = REPOSITORY / "dlcli"
 LAYERS = [
     {"errors"},
-    {"messages", "files", "interrupts"},
+    {"messages", "files", "interrupts", "extras"},
     {"config"},
     {"training", "run"},
     {"data"},

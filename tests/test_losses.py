@@ -62,8 +62,9 @@ def build(options: LossOptions, size: int) -> Loss:
     module, _, name = options.builds.partition(":")
     names = CLASSES[:size] if "classification" in options.tasks else ()
     counts = COUNTS[:size] if names else None
+    shape = (size,) if names or size > 1 else ()
     loss: Loss = getattr(import_module(module), name)(
-        options, size=size, classes=names, class_counts=counts
+        options, shape=shape, classes=names, class_counts=counts
     )
     return loss
 

@@ -16,7 +16,10 @@ from benchmarks.memory import (
     measure_prediction,
     measure_torch,
     measure_training,
+    measure_windows,
+    series_bytes,
     tensor_bytes,
+    write_series,
     write_table,
 )
 
@@ -67,3 +70,10 @@ def test_many_processors_take_no_memory_of_their_own(folder, torch, ending):
     trained = measure_training(path, target="number", processors=64)
 
     assert_within(trained, torch, 200 * MB + 2.5 * tensor_bytes(FEW, target="number"))
+
+
+def test_windows_take_at_most_three_times_the_series_itself(folder):
+    few = measure_windows(write_series(folder / "few.csv", 4_000))
+    many = measure_windows(write_series(folder / "many.csv", 1_000_000))
+
+    assert_within(many, few, 3 * series_bytes(1_000_000))

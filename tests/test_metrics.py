@@ -17,6 +17,7 @@ from torch import Tensor
 
 from dlcli.config.metric import MetricOptions, TopKOptions
 from dlcli.config.options import components
+from dlcli.data.spec import PADDING
 from dlcli.errors import ConfigError
 from dlcli.metrics.metric import Metric
 
@@ -31,6 +32,14 @@ def auc(answers, targets, size):
     if size == 2:
         return sk.roc_auc_score(targets, answers[:, 1])
     return sk.roc_auc_score(targets, answers, multi_class="ovr", labels=range(size))
+
+
+def of_tokens(score):
+    def reference(answers, targets, _):
+        is_token = targets != PADDING
+        return score(answers[is_token], targets[is_token])
+
+    return reference
 
 
 # name -> reference(answers, targets, size)
@@ -52,20 +61,27 @@ REFERENCES = {
     "mse": lambda a, t, _: sk.mean_squared_error(t, a),
     "rmse": lambda a, t, _: sk.root_mean_squared_error(t, a),
     "mae": lambda a, t, _: sk.mean_absolute_error(t, a),
+    "scaled_mse": lambda a, t, _: sk.mean_squared_error(t, a) / 4,
+    "scaled_mae": lambda a, t, _: sk.mean_absolute_error(t, a) / 2,
     "mape": lambda a, t, _: sk.mean_absolute_percentage_error(t, a),
     "r2": lambda a, t, _: sk.r2_score(t, a),
+    "perplexity": of_tokens(lambda a, t: np.exp(sk.log_loss(t, a, labels=range(a.shape[1])))),
+    "bits_per_token": of_tokens(lambda a, t: -np.log2(a[range(len(t)), t]).mean()),
+    "token_accuracy": of_tokens(lambda a, t: sk.accuracy_score(t, a.argmax(1))),
 }
+SIZES = {"classification": (2, 3, 7), "language_modeling": (3, 7)}
 CASES = [
     (name, size)
     for name, options in FAMILY.items()
-    for size in ((2, 3, 7) if "classification" in options.tasks else (1, 3))
+    for size in SIZES.get(min(options.tasks), (1, 3))
 ]
 
 
 def build(name: str, size: int) -> Metric:
     options = TopKOptions(k=size - 1) if name == "top_k" else FAMILY[name]()
     module, _, place = options.builds.partition(":")
-    metric: Metric = getattr(import_module(module), place)(options, size=size)
+    own = {"scale": torch.tensor(2.0)} if options.needs_scale else {}
+    metric: Metric = getattr(import_module(module), place)(options, size=size, **own)
     return metric
 
 
@@ -76,6 +92,10 @@ def draw(name: str, size: int, rows: int, seed: int = 0) -> tuple[Tensor, Tensor
         return answers / answers.sum(1, keepdim=True), torch.randint(
             0, size, (rows,), generator=generator
         )
+    if "language_modeling" in FAMILY[name].tasks:
+        answers = torch.rand(rows, 4, size, generator=generator, dtype=torch.float64)
+        targets = torch.randint(0, size, (rows, 4), generator=generator, dtype=torch.uint8)
+        return answers / answers.sum(-1, keepdim=True), targets
     shape = (rows,) if size == 1 else (rows, size)
     return (
         torch.randn(shape, generator=generator, dtype=torch.float64),
@@ -235,7 +255,8 @@ def test_an_update_does_not_wait_for_the_device(name: str, size: int) -> None:
 def test_metrics_do_not_import_scikit_learn() -> None:
     code = """
 import sys
-import dlcli.metrics.classification, dlcli.metrics.ranking, dlcli.metrics.regression
+import dlcli.metrics.classification, dlcli.metrics.language, dlcli.metrics.ranking
+import dlcli.metrics.regression
 assert "sklearn" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dlcli.data.spec import DataSpec, Field
+from dlcli.data.spec import DataSpec, Field, Window
 from dlcli.errors import CheckpointError
 from dlcli.selftest import compare, generated_inputs, relative_error
 
@@ -36,6 +36,37 @@ def test_each_block_has_its_shape_and_range() -> None:
     assert categories[:, 0].unique().tolist() == [0, 1, 2]
     assert 0 <= categories[:, 1].min() < 100 < 900 < categories[:, 1].max() < 1000
     assert pixels.min() < 10 < 245 < pixels.max()
+
+
+def test_sequences_have_their_shapes_and_are_never_padding() -> None:
+    fields = (
+        Field("words", "tokens", (5,), size=4),
+        Field("walk", "steps", (6, 3)),
+        Field("voice", "sound", (7,)),
+    )
+    inputs = generated_inputs(DataSpec(fields, ()), rows=400)
+    assert {name: (tuple(block.shape), block.dtype) for name, block in inputs.items()} == {
+        "words": ((400, 5), torch.int64),
+        "walk": ((400, 6, 3), torch.float32),
+        "voice": ((400, 7), torch.int16),
+    }
+    assert inputs["words"].unique().tolist() == [1, 2, 3]
+    assert (inputs["walk"][..., -1] == 1).all()
+    assert inputs["walk"][..., :-1].unique().numel() > 4000
+    assert inputs["voice"].min() < -32_000 < 32_000 < inputs["voice"].max()
+
+
+def test_with_a_window_every_row_of_it_is_drawn() -> None:
+    window = Window(past=4, horizon=2, known=("hour",), targets=(0,))
+    numbers = (Field("load", "number", (1,)), Field("hour", "number", (2,)))
+    inputs = generated_inputs(DataSpec((*numbers, Field("day", "category", size=7)), (), window))
+    assert {name: tuple(block.shape) for name, block in inputs.items()} == {
+        "numbers": (8, 4, 3),
+        "categories": (8, 4, 1),
+        "known": (8, 2, 2),
+    }
+    stream = DataSpec((Field("text", "tokens", size=9),), (), Window(past=5, horizon=5))
+    assert generated_inputs(stream)["text"].shape == (8, 5)
 
 
 def test_the_inputs_never_change() -> None:

@@ -13,7 +13,7 @@ from dlcli import checkpoint
 from dlcli.build import Learner, build_monitor, has_batch_statistics
 from dlcli.commands.outcome import Outcome
 from dlcli.config.config import Config
-from dlcli.data.examples import ResidentExamples
+from dlcli.data.examples import Examples
 from dlcli.data.split import PARTS
 from dlcli.errors import DlcliError
 from dlcli.files import relative
@@ -45,7 +45,7 @@ class Training:
 
     config: Config
     learner: Learner
-    examples: Mapping[str, ResidentExamples]
+    examples: Mapping[str, Examples]
     description: Mapping[str, Any]
     trainer: Trainer
 
@@ -96,6 +96,7 @@ def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
         "best_epoch": monitor.best_epoch(history),
         "metrics": dict.fromkeys(PARTS),
         "baseline": None,
+        "baselines": [],
     }
     if signal_number is None:
         if not run.best.exists():  # stopped within the first epoch
@@ -119,7 +120,7 @@ def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
 
 
 def measure(training: Training) -> dict[str, Any]:
-    """Return the scores of every part, and those of a constant answer on the last of them."""
+    """Return the scores of every part, and those of the baselines on the last of them."""
     evaluation, task = training.learner.evaluation, training.learner.task
     examples = training.examples
     metrics: dict[str, Scores | None] = {
@@ -129,19 +130,19 @@ def measure(training: Training) -> dict[str, Any]:
         for part in PARTS
     }
     part = next(part for part in reversed(PARTS) if part in examples)
-    answer = task.baseline(examples["train"].targets)
-    scores = evaluation.constant_scores(answer, examples[part])
-    return {
-        "metrics": metrics,
-        "baseline": {"name": task.baseline_name, "part": part, **scores},
-    }
+    baselines = [
+        {"name": name, "part": part, **evaluation.baseline_scores(baseline, examples[part])}
+        for name, baseline in task.baselines(examples["train"]).items()
+    ]
+    return {"metrics": metrics, "baseline": baselines[0], "baselines": baselines}
 
 
 def warn_of_start(training: Training, talk: Talk) -> None:
     """Say what is wrong with a training before its first step."""
     config, network = training.config, training.learner.network
     train = training.examples["train"]
-    probe = train.slice(0, min(_PROBE_ROWS, len(train)))
+    rows = min(_PROBE_ROWS, training.learner.evaluation.batch_size)
+    probe = train.slice(0, min(rows, len(train)))
     for layer in dead_layers(network, probe):
         talk.warn(
             f"dead start: every ReLU of `{layer}` gives 0 on the first {len(probe)} training rows, "
@@ -172,9 +173,10 @@ def _show(result: Mapping[str, Any], talk: Talk) -> None:
     if result["status"] == "interrupted":
         talk.say(f"interrupted, everything is saved; go on with: dlcli train --resume {run}")
         return
-    baseline = dict(result["baseline"])
-    heading = f"{baseline.pop('name')} ({baseline.pop('part')})"
-    print_scores(result["metrics"] | {heading: baseline})
+    rows = dict(result["metrics"])
+    for baseline in map(dict, result["baselines"]):
+        rows[f"{baseline.pop('name')} ({baseline.pop('part')})"] = baseline
+    print_scores(rows)
     talk.say(f"best epoch {result['best_epoch']} of {result['epochs']}: {result['checkpoint']}")
     talk.say(f"next: dlcli evaluate {run}")
     talk.say(f"      dlcli predict INPUT --checkpoint {run}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,18 @@ from torch import Tensor
 
 from dlcli.build import choose_threads, open_sources
 from dlcli.commands.outcome import Outcome
-from dlcli.config.data import TableOptions
 from dlcli.config.read import config_from
-from dlcli.data.examples import ResidentExamples
-from dlcli.data.prepare import encode_labelled, restore
-from dlcli.data.sources.dialect import dialect_of
-from dlcli.data.sources.files import is_file
-from dlcli.data.sources.records import read_records
+from dlcli.data.examples import Examples, WindowExamples
+from dlcli.data.prepare import restore
 from dlcli.data.split import PARTS
+from dlcli.data.unseen import labelled_examples
 from dlcli.errors import CheckpointError, DataError, UsageError
 from dlcli.files import disk_errors, relative, write_json
 from dlcli.progress import Talk
 from dlcli.report.classes import ClassReport, class_report, print_class_report
+from dlcli.report.forecasts import Forecasts, some_forecasts
 from dlcli.report.intervals import bootstrap_intervals
-from dlcli.report.pictures import save_confusion, save_scatter
+from dlcli.report.pictures import save_confusion, save_forecasts, save_scatter
 from dlcli.report.scores import print_scores
 from dlcli.run import find_checkpoint, is_run, read_facts
 from dlcli.trained import TrainedModel, open_trained
@@ -39,18 +37,21 @@ class _Measured:
     """What was found out about a model on N rows.
 
     Attributes:
-        answers: What it answered, on the CPU.
-        truths: What was right.
         scores: The loss and every metric.
-        intervals: 95 % interval of every metric.
-        report: Each class; None for regression.
+        pair: What it answered and what was right, on the CPU; None where the task shows the
+            scores alone.
+        intervals: 95 % interval of every metric, likewise.
+        report: Each class; None where there are none.
+        baselines: Of forecasts, the metrics of answers that need no model.
+        forecasts: Some of them; None where there are none.
     """
 
-    answers: Tensor
-    truths: Tensor
     scores: Scores
-    intervals: Mapping[str, tuple[float, float]]
-    report: ClassReport | None
+    pair: tuple[Tensor, Tensor] | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    report: ClassReport | None = None
+    baselines: Mapping[str, Scores] = field(default_factory=dict)
+    forecasts: Forecasts | None = None
 
 
 def evaluate_checkpoint(
@@ -86,7 +87,9 @@ def evaluate_checkpoint(
     path = find_checkpoint(checkpoint, runs_dir)
     model = _opened(path, device, talk)
     if data is not None:
-        examples, what = _labelled(model, Path(data)), _label(Path(data))
+        own = model.learner
+        examples = labelled_examples(Path(data), model.config.data, own.preprocessor).to(own.device)
+        what = _label(Path(data))
     else:
         examples, what = _part(model, path, split, talk), split
     if not len(examples):
@@ -100,6 +103,7 @@ def evaluate_checkpoint(
         "data": data or split,
         "rows": len(examples),
         "metrics": measured.scores,
+        "baselines": [{"name": name, **own} for name, own in measured.baselines.items()],
         "intervals": {name: list(bounds) for name, bounds in measured.intervals.items()},
         "warnings": talk.warnings,
     }
@@ -109,7 +113,8 @@ def evaluate_checkpoint(
     if folder is not None:
         _write(folder, result, measured, model.learner.task.names)
         talk.say(f"written: {relative(folder)}")
-    heading = f"{Path(data).name if data else split} ({len(examples):,} rows)"
+    unit = "rows" if model.learner.preprocessor.window is None else "windows"
+    heading = f"{Path(data).name if data else split} ({len(examples):,} {unit})"
     return Outcome(result, lambda: _show(measured, heading))
 
 
@@ -123,31 +128,18 @@ def _opened(path: Path, device: str, talk: Talk) -> TrainedModel:
     return model
 
 
-def _labelled(model: TrainedModel, path: Path) -> ResidentExamples:
-    """Encode a labelled file that the training has not seen."""
-    preprocessor = model.learner.preprocessor
-    if not is_file(path):
-        raise DataError(f"there is no file `{path}`", suggestion="check --data")
-    batches = read_records(
-        path,
-        dialect_of(model.config.data),
-        needed=[*preprocessor.inputs, *preprocessor.targets],
-    )
-    return encode_labelled(batches, preprocessor).to(model.learner.device)
-
-
 def _label(path: Path) -> str:
     """Name the results on a file, so that no other file's and no part's are overwritten."""
     place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     return f"data-{path.stem}-{place}"
 
 
-def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> ResidentExamples:
+def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> Examples:
     """Make a part of the run's own data again."""
     config = config_from(model.data["config"], os.environ)
     run = path.parent.parent
     folder = Path(read_facts(run)["config_folder"]) if is_run(run) else None
-    if folder is None and isinstance(config.data, TableOptions):
+    if folder is None and "path" in type(config.data).model_fields:
         raise CheckpointError(
             f"{relative(path)} stands alone: where its data are is written in its run",
             suggestion="--data PATH measures it on a labelled file",
@@ -170,8 +162,13 @@ def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> ResidentEx
     return parts[split].to(model.learner.device)
 
 
-def _measure(model: TrainedModel, examples: ResidentExamples) -> _Measured:
+def _measure(model: TrainedModel, examples: Examples) -> _Measured:
     evaluation, network = model.learner.evaluation, model.learner.network
+    scores = evaluation.scores(network, examples)
+    if model.learner.task.report == "scores":
+        return _Measured(scores)
+    if isinstance(examples, WindowExamples) and model.learner.task.report == "forecast":
+        return _measure_forecasts(model, examples, scores)
     pairs = [
         (evaluation.answers(outputs).cpu(), evaluation.truths(batch.targets).cpu())
         for outputs, batch in evaluation.outputs(network, examples)
@@ -179,11 +176,24 @@ def _measure(model: TrainedModel, examples: ResidentExamples) -> _Measured:
     answers, truths = (torch.cat(column) for column in zip(*pairs, strict=True))
     names = [str(name) for name in model.learner.task.classes]
     return _Measured(
-        answers,
-        truths,
-        evaluation.scores(network, examples),
+        scores,
+        (answers, truths),
         bootstrap_intervals(answers, truths, evaluation.metrics),
         class_report(answers.argmax(1), truths, names) if names else None,
+    )
+
+
+def _measure_forecasts(model: TrainedModel, examples: WindowExamples, scores: Scores) -> _Measured:
+    """Compare with what needs no model; windows overlap, so that no bootstrap over them is true."""
+    learner = model.learner
+    baselines = learner.task.baselines(examples)
+    return _Measured(
+        scores,
+        baselines={
+            name: learner.evaluation.baseline_scores(baseline, examples)
+            for name, baseline in baselines.items()
+        },
+        forecasts=some_forecasts(learner.evaluation, learner.network, examples, baselines["naive"]),
     )
 
 
@@ -200,11 +210,14 @@ def _write(
     write_json(folder / "metrics.json", dict(result))
     if measured.report is not None:
         save_confusion(folder / "confusion.png", measured.report)
-    else:
-        save_scatter(folder / "predicted.png", measured.answers, measured.truths, names)
+    elif measured.forecasts is not None:
+        save_forecasts(folder / "forecasts.png", measured.forecasts, names)
+    elif measured.pair is not None:
+        save_scatter(folder / "predicted.png", *measured.pair, names)
 
 
 def _show(measured: _Measured, heading: str) -> None:
-    print_scores({heading: measured.scores}, intervals=measured.intervals)
+    intervals = None if measured.pair is None else measured.intervals
+    print_scores({heading: measured.scores, **measured.baselines}, intervals=intervals)
     if measured.report is not None:
         print_class_report(measured.report)

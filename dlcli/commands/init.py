@@ -97,7 +97,7 @@ def _look(path: Path, target: str | None) -> _Table:
     reader = open_reader(path, dialect_of(options))
     scans = _scan(reader, options)
     chosen = _target(scans, target)
-    guesses += _dropped(scans, chosen.value)
+    guesses += _chosen(scans, chosen.value)
     options = _options(path, chosen.value, guesses)
     sources = open_table(options, Path())
     labels = read_labels(sources.train, sources.targets, options.split)
@@ -166,14 +166,21 @@ def _scan(reader: Reader, options: TableOptions) -> dict[str, ColumnScan]:
     return scans
 
 
-def _dropped(scans: dict[str, ColumnScan], target: str) -> list[Guess]:
-    """Return the columns to leave out, unless that would be all of them."""
+def _chosen(scans: dict[str, ColumnScan], target: str) -> list[Guess]:
+    """Return the columns to leave out, and the free text to read where all would be left out."""
     reasons = {name: _useless(scan) for name, scan in scans.items() if name != target}
-    drop = {name: reason for name, reason in reasons.items() if reason}
-    if not drop or len(drop) == len(reasons):
-        return []
-    said = ", ".join(f"{name}: {reason}" for name, reason in drop.items())
-    return [Guess("drop", list(drop), said)]
+    guesses = []
+    if all(reasons.values()):
+        texts = [name for name in reasons if scans[name].kind == "text"]
+        reasons = {name: reason for name, reason in reasons.items() if name not in texts}
+        if not texts:
+            return []
+        said = "free text, read word by word: there is nothing else to predict from"
+        guesses.append(Guess("types", dict.fromkeys(texts, "text"), said))
+    if drop := {name: reason for name, reason in reasons.items() if reason}:
+        said = ", ".join(f"{name}: {reason}" for name, reason in drop.items())
+        guesses.append(Guess("drop", list(drop), said))
+    return guesses
 
 
 def _useless(scan: ColumnScan) -> str:
@@ -182,7 +189,7 @@ def _useless(scan: ColumnScan) -> str:
     if scan.kind is None:
         return "empty"
     if scan.kind == "text":
-        return "free text"
+        return "free text (an input with `types: {...: text}`)"
     return "a row id" if scan.is_id else ""
 
 

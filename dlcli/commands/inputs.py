@@ -1,4 +1,4 @@
-"""What the words after `dlcli predict` mean: files, records, numbers or standard input."""
+"""What the words after `dlcli predict` mean: files, folders, texts, records, numbers or stdin."""
 
 from __future__ import annotations
 
@@ -10,41 +10,127 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dlcli.data import pictures, sounds
+from dlcli.data.pictures import find_files
 from dlcli.data.sources.files import is_file
-from dlcli.errors import DataError, UsageError
+from dlcli.data.spec import Field
+from dlcli.errors import DataError, MachineError, UsageError
 
 Given = Path | BinaryIO | list[dict[str, Any]]
 """A file, a stream, or records."""
 
 _LONGEST_PATH = 255
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
+_ENDINGS = {"image": pictures.ENDINGS, "sound": sounds.ENDINGS}
+_NAMES = {"image": "picture", "sound": "sound"}
+_FILES_AT_ONCE = 64
+"""Pictures and sounds are far larger decoded than their names are."""
 
 
-def read_words(words: Sequence[str], columns: Sequence[str]) -> Iterator[Given]:
-    """Yield what each word stands for; bare numbers and JSON records are gathered.
+def read_words(words: Sequence[str], fields: Sequence[Field]) -> Iterator[Given]:
+    """Yield what each word stands for; bare numbers, JSON records, files and texts are gathered.
+
+    Of a model whose one input is a picture or a sound, a word is such a file, a folder of them, or
+    a table of paths. Where the one input is a text, a word is a text, or a file with one a line.
 
     Args:
-        words: Paths, `-`, JSON objects and lists, numbers.
-        columns: The model's inputs, in the order in which a list gives them.
+        words: Paths, `-`, JSON objects and lists, numbers, texts.
+        fields: The model's inputs, in the order in which a list gives them.
 
     Raises:
         UsageError: A word is none of these.
         DataError: A record does not have as many values as there are inputs.
     """
-    if all(_NUMBER.fullmatch(word) for word in words):
+    columns = [field.name for field in fields]
+    kind = fields[0].kind if len(fields) == 1 else None
+    if kind not in {"tokens", *_ENDINGS} and all(_NUMBER.fullmatch(word) for word in words):
         yield _from_numbers([_number(word) for word in words], columns)
         return
     records: list[dict[str, Any]] = []
     for word in words:
-        if word.lstrip()[:1] in {"{", "["}:
-            records += _from_json(word, columns)
+        given = _meant(word, columns, kind)
+        if isinstance(given, list):
+            records += given
             continue
-        if records:
-            yield records
-            records = []
-        yield sys.stdin.buffer if word == "-" else _file(word, columns)
-    if records:
-        yield records
+        yield from _pieces(records, kind)
+        records = []
+        yield given
+    yield from _pieces(records, kind)
+
+
+def _pieces(records: list[dict[str, Any]], kind: str | None) -> Iterator[list[dict[str, Any]]]:
+    size = _FILES_AT_ONCE if kind in _ENDINGS else max(1, len(records))
+    return (records[start : start + size] for start in range(0, len(records), size))
+
+
+def _meant(word: str, columns: Sequence[str], kind: str | None) -> Given:
+    """Return what one word stands for."""
+    if word == "-":
+        return sys.stdin.buffer
+    is_other = (kind == "tokens" and not _is_json(word)) or (
+        kind in _ENDINGS and _exists(Path(word))
+    )
+    if word.lstrip()[:1] in {"{", "["} and not is_other:
+        return _from_json(word, columns)
+    if kind in _ENDINGS:
+        return _decodable(word, columns, kind)
+    if kind == "tokens":
+        return _texts(word, columns)
+    return _file(word, columns, kind)
+
+
+def _decodable(word: str, columns: Sequence[str], kind: str) -> Given:
+    """Return pictures or sounds: one file, or all in a folder, by name; or a table of paths."""
+    path = Path(word)
+    if word and path.is_dir():
+        files, _ = find_files(path, _ENDINGS[kind])
+        if not files:
+            endings = ", ".join(sorted(_ENDINGS[kind]))
+            raise DataError(f"{word} holds no {_NAMES[kind]}", suggestion=f"endings: {endings}")
+        return [{columns[0]: str(file)} for file in files]
+    file = _file(word, columns, kind)
+    return file if _is_table(file) else [{columns[0]: str(file)}]
+
+
+def _texts(word: str, columns: Sequence[str]) -> Given:
+    """Return the text that a word is, or those in a file: a table, or one on each line."""
+    path = Path(word)
+    is_sentence = re.search(r"\s", word) is not None or _NUMBER.fullmatch(word) is not None
+    names_file = not is_sentence and (_is_table(path) or path.suffix.lower() == ".txt")
+    names_option = not is_sentence and word.startswith("-")
+    is_there = _exists(path)
+    if word and (path.is_dir() if is_there else not (names_file or names_option)):
+        return [{columns[0]: word}]
+    file = _file(word, columns, "tokens")
+    if _is_table(file):
+        return file
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{word} is not UTF-8 text: {error.reason}") from error
+    except OSError as error:
+        raise MachineError(f"{word} cannot be opened: {error}") from error
+    return [{columns[0]: line} for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def _is_table(path: Path) -> bool:
+    return bool(_TABLES & {suffix.lower() for suffix in path.suffixes[-2:]})
+
+
+def _is_json(word: str) -> bool:
+    try:
+        json.loads(word)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a text that is too long for a path
+        return False
 
 
 def _number(word: str) -> float | str:
@@ -93,13 +179,13 @@ def _record(values: Sequence[Any], columns: Sequence[str]) -> dict[str, Any]:
     return dict(zip(columns, values, strict=True))
 
 
-def _file(word: str, columns: Sequence[str]) -> Path:
+def _file(word: str, columns: Sequence[str], kind: str | None) -> Path:
     if not word:
-        raise UsageError("an empty text is no input", suggestion=_inputs(columns))
+        raise UsageError("an empty text is no input", suggestion=_inputs(columns, kind))
     path = Path(word)
     if is_file(path, remedy="give a file, or - for standard input"):
         return path
-    if _NUMBER.fullmatch(word):
+    if _NUMBER.fullmatch(word) and kind not in _ENDINGS:
         raise UsageError(
             f"the number {word} stands among other inputs",
             suggestion="give numbers alone, or in JSON lists: '[1, 2]' '[3, 4]'",
@@ -109,13 +195,17 @@ def _file(word: str, columns: Sequence[str]) -> Path:
     if (path.suffix or "/" in word) and len(word) <= _LONGEST_PATH and " " not in path.suffix:
         raise DataError(f"there is no file `{word}`", suggestion="check the path")
     raise UsageError(
-        f"`{_short(word)}` is neither a file nor a record nor a number",
-        suggestion=_inputs(columns),
+        f"`{_short(word)}` is neither a file nor a record nor a "
+        f"{'folder' if kind in _ENDINGS else 'number'}",
+        suggestion=_inputs(columns, kind),
     )
 
 
-def _inputs(columns: Sequence[str]) -> str:
-    return f"""a file of records, '{{"{columns[0]}": 1}}', numbers, or - for stdin"""
+def _inputs(columns: Sequence[str], kind: str | None) -> str:
+    record = f"""'{{"{columns[0]}": ...}}'"""
+    if kind in _ENDINGS:
+        return f"a {_NAMES[kind]} file, a folder of them, a table of paths, or {record}"
+    return f"a file of records, {record}, numbers, or - for stdin"
 
 
 def _short(text: str) -> str:

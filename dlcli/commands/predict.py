@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import torch
 
 from dlcli.build import choose_threads
+from dlcli.commands.forecast import forecasts
+from dlcli.commands.generate import write_continuation
 from dlcli.commands.inputs import Given, read_words
-from dlcli.data.sources.dialect import dialect_of
-from dlcli.data.sources.records import read_records
-from dlcli.errors import MachineError, UsageError
-from dlcli.files import relative, replacing
+from dlcli.commands.wishes import Wishes
+from dlcli.commands.writing import write_predictions
+from dlcli.data.unseen import records_to_predict
+from dlcli.errors import UsageError
+from dlcli.files import relative
 from dlcli.progress import Talk
-from dlcli.report.predictions import FORMATS, Predictions, open_writer
+from dlcli.report.predictions import FORMATS, Predictions
 from dlcli.rounding import rounded
 from dlcli.run import find_checkpoint
 from dlcli.trained import TrainedModel, open_trained
@@ -32,26 +32,6 @@ if TYPE_CHECKING:
 
 _ROWS_AT_ONCE = 1 << 13
 """Rows of a batch, about: for a choice of threads."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What is wanted of each prediction beside the answer itself.
-
-    Attributes:
-        has_probabilities: The probability of every class.
-        top_k: So many of the likeliest classes; None for none.
-        min_confidence: Leave predictions below this probability empty; None leaves none.
-    """
-
-    has_probabilities: bool = False
-    top_k: int | None = None
-    min_confidence: float | None = None
-
-    @property
-    def needs_probabilities(self) -> bool:
-        """Whether any of it can only be told from probabilities."""
-        return self.has_probabilities or self.top_k is not None or self.min_confidence is not None
 
 
 def predict_inputs(
@@ -96,24 +76,49 @@ def predict_inputs(
     torch.set_num_threads(choose_threads(model.config, model.learner.network, rows=_ROWS_AT_ONCE))
     for warning in model.warnings:
         talk.warn(warning)
+    _check_wishes(wishes, model.learner.task.name)
+    if model.learner.task.name == "language_modeling":
+        write_continuation(model, words, wishes, output, output_format, talk)
+        return
     if wishes.needs_probabilities and not model.has_confidence:
         learner = model.learner
         raise UsageError(
             "--probs, --top-k and --min-confidence need a classifier that gives probabilities; "
             f"this is {learner.task.name} with the loss `{learner.loss_options.name}`"
         )
-    given = list(read_words(words, list(model.learner.preprocessor.inputs)))
+    given = list(read_words(words, model.learner.preprocessor.spec.inputs))
     files = [one for one in given if isinstance(one, Path)]
     if output is not None and output.exists() and any(output.samefile(file) for file in files):
         raise UsageError(f"{output} is what is being read", suggestion="give another --output")
     notes: Counter[str] = Counter()
-    batches = (batch for one in given for batch in _predictions(model, one, wishes, notes))
+    answer = forecasts if model.learner.task.name == "forecasting" else _predictions
+    batches = _alike(batch for one in given for batch in answer(model, one, wishes, notes))
     if chosen is None and output is None and _is_lone(given) and not wishes.needs_probabilities:
         _write_bare(next(batches))
     else:
-        _write(batches, output, chosen or ("table" if sys.stdout.isatty() else "csv"))
+        write_predictions(batches, output, chosen or ("table" if sys.stdout.isatty() else "csv"))
     for note, count in notes.items():
         talk.warn(f"{note}: {count:,}")
+
+
+def _check_wishes(wishes: Wishes, task: str) -> None:
+    """Refuse options that mean nothing for a task.
+
+    Raises:
+        UsageError: One is given.
+    """
+    own: dict[str, dict[str, object]] = {
+        "forecasting": {"--horizon": wishes.horizon, "--backtest": wishes.is_backtest or None},
+        "language_modeling": {
+            "--length": wishes.length,
+            "--temperature": wishes.temperature,
+            "--seed": wishes.seed,
+        },
+    }
+    for other, options in own.items():
+        given = [option for option, value in options.items() if value is not None]
+        if given and task != other:
+            raise UsageError(f"{given[0]} is for {other}, and this model was trained for {task}")
 
 
 def _format_of(output: Path | None) -> str | None:
@@ -133,17 +138,21 @@ def _predictions(
 ) -> Iterator[Predictions]:
     """Yield the predictions for one input; what is odd about its records is counted in `notes`."""
     preprocessor = model.learner.preprocessor
-    batches = read_records(
-        given,
-        dialect_of(model.config.data),
-        needed=list(preprocessor.inputs),
-        optional=list(preprocessor.targets),
-    )
-    for records in batches:
+    options = model.config.data
+    for records, places in records_to_predict(given, options, preprocessor):
         batch = preprocessor.parsed(records)
         for column, found in preprocessor.notes(batch).items():
             notes.update({f"column `{column}`, {what}": count for what, count in found.items()})
-        yield _predict_batch(model, batch, wishes)
+        yield replace(_predict_batch(model, batch, wishes), places=places)
+
+
+def _alike(batches: Iterator[Predictions]) -> Iterator[Predictions]:
+    """Yield every batch with the places that the first one has: a table has one head."""
+    names: list[str] | None = None
+    for one in batches:
+        names = list(one.places) if names is None else names
+        blank = [""] * len(one)
+        yield replace(one, places={name: one.places.get(name, blank) for name in names})
 
 
 def _predict_batch(model: TrainedModel, batch: pa.RecordBatch, wishes: Wishes) -> Predictions:
@@ -178,34 +187,3 @@ def _ranked(answers: Tensor, classes: Sequence[str], count: int) -> list[list[tu
 
 def _write_bare(predictions: Predictions) -> None:
     sys.stdout.write(" ".join(str(column[0]) for column in predictions.values) + "\n")
-
-
-def _opened(output: Path | None, output_format: str) -> AbstractContextManager[BinaryIO]:
-    if output is not None:
-        return replacing(output)
-    return _at_once() if output_format == "json" else _stdout()
-
-
-def _stdout() -> BinaryIO:
-    """Open stdout anew: under PYTHONUNBUFFERED its own buffer may write less than it is given."""
-    return open(sys.stdout.fileno(), "wb", closefd=False)
-
-
-@contextmanager
-def _at_once() -> Iterator[BinaryIO]:
-    """Yield a file that goes to stdout if nothing fails: half a JSON array is none."""
-    with tempfile.TemporaryFile() as file:
-        yield file
-        file.seek(0)
-        with _stdout() as stdout:
-            shutil.copyfileobj(file, stdout)
-
-
-def _write(batches: Iterator[Predictions], output: Path | None, output_format: str) -> None:
-    if output is not None and not output.parent.is_dir():
-        raise MachineError(f"there is no folder {output.parent} to write {output.name} in")
-    with _opened(output, output_format) as stream:
-        writer = open_writer(output_format, stream)
-        for predictions in batches:
-            writer.write(predictions)
-        writer.finish()

@@ -14,6 +14,7 @@ from dlcli.build import build_monitor, build_trainer, choose_device, open_source
 from dlcli.commands.complete import Training, complete
 from dlcli.commands.outcome import Outcome
 from dlcli.config.read import changed_data, config_from
+from dlcli.data.augment.examples import augmented
 from dlcli.data.prepare import restore
 from dlcli.data.split import PARTS
 from dlcli.errors import CheckpointError
@@ -97,6 +98,7 @@ def _restored(
         parts=PARTS,
     )
     examples = {part: rows.to(device) for part, rows in parts.items()}
+    examples = augmented(examples, config.data, learner.preprocessor.spec)
     kept = {key: value for key, value in data.items() if key not in {"state", "self_test"}}
     state = State.from_data(data["state"], loaded.tensors["history/values"])
     trainer = build_trainer(config, learner, rows=len(examples["train"]), state=state)

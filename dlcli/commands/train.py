@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from dlcli.build import (
     Learner,
+    begin,
     build_learner,
     build_monitor,
     build_trainer,
@@ -29,6 +31,7 @@ from dlcli.commands.repeat import repeat
 from dlcli.config.checks import cross_check
 from dlcli.config.config import Config
 from dlcli.config.read import ReadConfig, to_yaml
+from dlcli.data.augment.examples import augmented
 from dlcli.data.prepare import Prepared, prepare
 from dlcli.errors import ConfigError, DataError
 from dlcli.files import relative
@@ -69,7 +72,7 @@ def train_config(
         DlcliError: See `dlcli.errors` for each cause.
     """
     config, talk = read.config, Talk(is_quiet=is_quiet)
-    folds = config.data.split.folds
+    folds = config.data.folds
     count = seeds or folds
     if count is None:
         return _train(read, _Turn(config), runs_dir, talk)
@@ -92,7 +95,7 @@ def train_config(
 def _turn(config: Config, offset: int) -> _Turn:
     """Return the turn with the seed, and on the fold, that stand `offset` after the first."""
     seeded = config.model_copy(update={"seed": config.seed + offset})
-    if config.data.split.folds is None:
+    if config.data.folds is None:
         return _Turn(seeded, label=f"seed{seeded.seed}")
     return _Turn(seeded, fold=offset, label=f"fold{offset + 1}")
 
@@ -103,6 +106,8 @@ def _train(read: ReadConfig, turn: _Turn, runs_dir: Path, talk: Talk) -> Outcome
     torch.set_num_threads(default_threads())
     prepared = _prepared(read, turn, talk)
     training = _fresh(read, turn, prepared)
+    for note in begin(training.learner, read.folder):
+        talk.say(note)
     warn_of_start(training, talk)
     device, parameters = training.learner.device, count_parameters(training.learner.network)
     changed = {} if config.seed == read.config.seed else {"seed": config.seed}
@@ -145,7 +150,8 @@ def _prepared(read: ReadConfig, turn: _Turn, talk: Talk) -> Prepared:
         fold=turn.fold,
     )
     rows = ", ".join(f"{len(part):,} {name}" for name, part in prepared.examples.items())
-    talk.say(f"data: {config.data.name}, rows: {rows}")
+    what = "windows" if prepared.preprocessor.window else "rows"
+    talk.say(f"data: {config.data.name}, {what}: {rows}")
     if config.task is None:
         talk.say(f"task: {prepared.task} ({prepared.task_reason})")
     for warning in prepared.warnings:
@@ -169,6 +175,7 @@ def _fresh(read: ReadConfig, turn: _Turn, prepared: Prepared) -> Training:
     torch.set_num_threads(choose_threads(config, learner.network))
     _check_targets(learner, prepared)
     examples = {part: rows.to(learner.device) for part, rows in prepared.examples.items()}
+    examples = augmented(examples, config.data, learner.preprocessor.spec)
     portable: Mapping[str, Any] = read.portable() | {"seed": config.seed}
     description = describe(portable, learner, class_counts=prepared.class_counts) | {
         "fingerprint": prepared.fingerprint,
@@ -184,7 +191,7 @@ def _check_targets(learner: Learner, prepared: Prepared) -> None:
     """Refuse targets that the loss does not understand, such as a count below 0."""
     least = learner.loss_options.min_target
     for part, rows in prepared.examples.items():
-        if prepared.task == "regression" and float(rows.targets.min()) < least:
+        if least > -inf and float(rows.targets.min()) < least:
             raise DataError(
                 f"the {part} part has a target of {float(rows.targets.min()):g}, and the loss "
                 f"`{learner.loss_options.name}` takes none below {least:g}",

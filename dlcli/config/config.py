@@ -25,6 +25,7 @@ def _file_name(name: str) -> str:
     return name
 
 
+TaskName = Literal["classification", "regression", "forecasting", "language_modeling"]
 AnyMetric = Annotated[MetricOptions, OneOf(MetricOptions)]
 
 
@@ -37,7 +38,7 @@ class Config(Options):
     seed: Seed = Field(
         0, description="Draws initial weights, row order and dropout; `data.split.seed` the parts."
     )
-    task: Literal["classification", "regression"] | None = Field(
+    task: TaskName | None = Field(
         None, description="What is learned; told from the target unless given."
     )
     data: Annotated[DataOptions, OneOf(DataOptions)] = Field(

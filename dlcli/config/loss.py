@@ -41,13 +41,14 @@ class RegressionLossOptions(LossOptions):
     """A loss whose targets are numbers."""
 
     builds = "dlcli.losses:regression"
-    tasks = frozenset({"regression"})
+    tasks = frozenset({"regression", "forecasting"})
 
 
 class CrossEntropyOptions(ClassificationLossOptions):
-    """Minus the log-probability of the right class."""
+    """Minus the log-probability of the right class, or of the right token of running text."""
 
     builds = "dlcli.losses:cross_entropy"
+    tasks = frozenset({"classification", "language_modeling"})
 
     name: Literal["cross_entropy"] = "cross_entropy"
     class_weights: ClassWeights | None = Field(

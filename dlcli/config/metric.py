@@ -16,11 +16,13 @@ class MetricOptions(Options):
         tasks: Tasks whose answers it measures.
         higher_is_better: Whether a larger value is a better one.
         needs_probabilities: Whether scores that are no probabilities are of no use to it.
+        needs_scale: Whether it is built with the `scale` of the task's numbers, in units.
     """
 
     tasks: ClassVar[frozenset[str]] = frozenset()
     higher_is_better: ClassVar[bool] = True
     needs_probabilities: ClassVar[bool] = False
+    needs_scale: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # every component declares its own
         name: str = ""
@@ -41,7 +43,7 @@ class RegressionMetricOptions(MetricOptions):
     """Measures answers that are numbers, in the target's own units; smaller is better."""
 
     builds = "dlcli.metrics.regression:mean_error"
-    tasks = frozenset({"regression"})
+    tasks = frozenset({"regression", "forecasting"})
     higher_is_better = False
 
 
@@ -145,6 +147,24 @@ class MAEMetricOptions(RegressionMetricOptions):
     name: Literal["mae"] = "mae"
 
 
+class ScaledMSEOptions(RegressionMetricOptions):
+    """Mean squared error of numbers scaled by the training part, as forecasts are published."""
+
+    builds = "dlcli.metrics.regression:scaled_error"
+    needs_scale = True
+
+    name: Literal["scaled_mse"] = "scaled_mse"
+
+
+class ScaledMAEOptions(RegressionMetricOptions):
+    """Mean absolute error of numbers scaled by the training part."""
+
+    builds = "dlcli.metrics.regression:scaled_error"
+    needs_scale = True
+
+    name: Literal["scaled_mae"] = "scaled_mae"
+
+
 class MAPEOptions(RegressionMetricOptions):
     """Mean absolute error as a share of the target: 0.1 is ten per cent."""
 
@@ -158,3 +178,38 @@ class R2Options(RegressionMetricOptions):
     higher_is_better = True
 
     name: Literal["r2"] = "r2"
+
+
+class TokenMetricOptions(MetricOptions):
+    """Measures how each token of running text is told from those before it."""
+
+    tasks = frozenset({"language_modeling"})
+
+
+class PerplexityOptions(TokenMetricOptions):
+    """Exponential of the mean of -ln p(right token): as many equally likely tokens to choose from.
+
+    Its logarithm is the loss `cross_entropy`, in nats per token.
+    """
+
+    builds = "dlcli.metrics.language:perplexity"
+    higher_is_better = False
+
+    name: Literal["perplexity"] = "perplexity"
+
+
+class BitsPerTokenOptions(TokenMetricOptions):
+    """Mean of -log2 p(right token): bits per character, where tokens are characters."""
+
+    builds = "dlcli.metrics.language:bits_per_token"
+    higher_is_better = False
+
+    name: Literal["bits_per_token"] = "bits_per_token"
+
+
+class TokenAccuracyOptions(TokenMetricOptions):
+    """Share of tokens that are the likeliest one."""
+
+    builds = "dlcli.metrics.language:token_accuracy"
+
+    name: Literal["token_accuracy"] = "token_accuracy"

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from dlcli.data.encoders.tokens import TokensEncoder
 from dlcli.data.examples import ResidentExamples
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.cells import texts
+from dlcli.data.wording import counted
 
 _ROWS_AT_ONCE = 1 << 14
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
@@ -64,6 +66,28 @@ def constant_warnings(preprocessor: Preprocessor) -> list[str]:
     ]
 
 
+def text_warnings(preprocessor: Preprocessor) -> list[str]:
+    """Say which texts are empty, cut, or without a known token: a line each."""
+    found = []
+    for name, encoder in preprocessor.inputs.items():
+        if not isinstance(encoder, TokensEncoder):
+            continue
+        if encoder.empty:
+            found.append(f"`{name}` is empty in {counted(encoder.empty, 'training row')}")
+        if encoder.cut:
+            found.append(
+                f"`{name}` is longer than {encoder.length:,} tokens in "
+                f"{counted(encoder.cut, 'training row')}, {encoder.longest:,} at most: the first "
+                f"{encoder.length:,} are kept (`text: {{max_length: ...}}` keeps more)"
+            )
+        if not encoder.vocabulary:
+            found.append(
+                f"every token of `{name}` is unknown, since none is frequent enough: lower "
+                f"`text: {{min_count: ...}}`"
+            )
+    return found
+
+
 def duplicate_warnings(examples: Mapping[str, ResidentExamples]) -> list[str]:
     """Say how many val and test rows are, to the model, the same as a training row."""
     others = [part for part in ("val", "test") if part in examples]
@@ -88,6 +112,8 @@ def row_hashes(examples: ResidentExamples) -> np.ndarray:
     hashes = np.zeros(len(examples), np.uint64)
     for tensor in (*examples.inputs.values(), examples.targets):
         values = tensor.numpy().reshape(len(tensor), -1)
+        if values.dtype == np.uint8 and values.shape[1] % 8 == 0:
+            values = values.view(np.uint64)  # eight pixels at a time
         for start in range(0, len(values), _ROWS_AT_ONCE):
             stop = start + _ROWS_AT_ONCE
             _mix(hashes[start:stop], values[start:stop])

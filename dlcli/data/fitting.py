@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from dlcli.config.data import Scaling, TabularOptions
+from dlcli.config.data import DataOptions, Scaling
 from dlcli.data.encoders.encoder import CellError, Encoder, Fit
 from dlcli.data.encoders.registry import class_fit, input_fit, number_target_fit
 from dlcli.data.examples import ResidentExamples
@@ -22,7 +22,7 @@ _KEPT_BYTES = 48 << 20  # values kept at once for medians and quartiles
 
 def fit_preprocessor(
     sources: Sources,
-    options: TabularOptions,
+    options: DataOptions,
     *,
     task: Task,
     target_scaling: Scaling,
@@ -43,27 +43,36 @@ def fit_preprocessor(
         DataError: A cell is not what its column holds.
     """
     kinds = sources.train.kinds
-    fits = {name: input_fit(name, kinds[name], options) for name in sources.inputs}
+    fits = {name: input_fit(name, kinds[name], options, sources.folder) for name in sources.inputs}
     target_fits: dict[str, Fit] = {
         name: class_fit(name, kinds[name])
         if task == "classification"
         else number_target_fit(name, target_scaling)
         for name in sources.targets
     }
-    every = {**fits, **target_fits}
-    _pass(sources.train, every, part_of, watch)
-    wanting = [name for name, fit in every.items() if fit.again()]
+    finished = fit_columns(sources.train, {**fits, **target_fits}, part_of, watch)
+    return Preprocessor(
+        {name: finished[name] for name in fits}, {name: finished[name] for name in target_fits}
+    )
+
+
+def fit_columns(
+    source: Source,
+    fits: Mapping[str, Fit],
+    part_of: np.ndarray,
+    watch: Callable[[pa.RecordBatch], None] | None = None,
+) -> dict[str, Encoder]:
+    """Fit columns in passes over the training rows; see `fit_preprocessor`."""
+    _pass(source, fits, part_of, watch)
+    wanting = [name for name, fit in fits.items() if fit.again()]
     rows = int((part_of == 0).sum())
     at_once = max(1, _KEPT_BYTES // (8 * rows))
     finished: dict[str, Encoder] = {}
     for start in range(0, len(wanting), at_once):
         some = wanting[start : start + at_once]
-        _pass(sources.train, {name: every[name] for name in some}, part_of)
-        finished |= {name: _finish(every[name]) for name in some}
-    finished |= {name: _finish(fit) for name, fit in every.items() if name not in finished}
-    return Preprocessor(
-        {name: finished[name] for name in fits}, {name: finished[name] for name in target_fits}
-    )
+        _pass(source, {name: fits[name] for name in some}, part_of)
+        finished |= {name: _finish(fits[name]) for name in some}
+    return finished | {name: _finish(fit) for name, fit in fits.items() if name not in finished}
 
 
 def encode_parts(

@@ -1,51 +1,20 @@
-"""From sources to tensors: the task, the parts, a fit on training rows alone, all rows encoded."""
+"""From sources to tensors, by kind of data: drawn into parts, fitted on training rows, encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from dlcli.config.data import DataOptions, Scaling, TabularOptions
-from dlcli.data.checks import TwinCheck, constant_warnings, duplicate_warnings
-from dlcli.data.examples import ResidentExamples
-from dlcli.data.fitting import encode_labelled, encode_parts, fit_preprocessor
-from dlcli.data.labels import RowLabels, decide_task, read_labels
+from dlcli.config.data import DataOptions, RecordOptions, SeriesOptions, TextFileOptions
+from dlcli.data.examples import Examples
+from dlcli.data.fitting import encode_labelled
+from dlcli.data.forecasting import prepare_series, restore_series
+from dlcli.data.language import prepare_text, restore_text
+from dlcli.data.prepared import Prepared
 from dlcli.data.preprocessor import Preprocessor
-from dlcli.data.sources.source import Sources, Task
-from dlcli.data.split import PARTS, Split, draw_split
-from dlcli.data.wording import counted
-from dlcli.errors import ConfigError, DataError
+from dlcli.data.rows import prepare_rows, restore_rows
+from dlcli.data.sources.source import Sources
 
 __all__ = ["Prepared", "encode_labelled", "prepare", "restore"]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A data set ready to train on.
-
-    Attributes:
-        task: `classification` or `regression`.
-        task_reason: Why, in words.
-        preprocessor: Fitted on the training rows.
-        examples: Encoded rows by part; a part without rows is not there.
-        rows: Per part, rows of its file (of all its files, one after the other), 0-based.
-        fingerprint: sha256 over what was read.
-        warnings: What the user should know, each once.
-        class_counts: Training rows per class (K,) int64; None for regression.
-    """
-
-    task: Task
-    task_reason: str
-    preprocessor: Preprocessor
-    examples: dict[str, ResidentExamples]
-    rows: dict[str, np.ndarray]
-    fingerprint: str
-    warnings: tuple[str, ...]
-    class_counts: Tensor | None
 
 
 def prepare(
@@ -67,42 +36,14 @@ def prepare(
 
     Raises:
         ConfigError: Task, split or target scaling do not go with the data.
-        DataError: A cell is not what its column holds; or no class but one is left.
+        DataError: A cell is not what its column holds; or nothing is left to learn.
     """
-    tabular = options if isinstance(options, TabularOptions) else TabularOptions()
-    parts = _draw(sources, options, task, fold)
-    twins = TwinCheck(sources.inputs, sources.targets)
-    preprocessor = fit_preprocessor(
-        sources,
-        tabular,
-        task=parts.task,
-        target_scaling=_target_scaling(tabular, parts.task, scale_targets),
-        part_of=parts.part_of(sources, "train"),
-        watch=twins.watch,
-    )
-    if parts.task == "classification" and len(preprocessor.classes) < 2:
-        raise DataError(
-            f"every training row has the class `{preprocessor.classes[0]}`: there is nothing to "
-            "tell apart",
-            path=("data", "target"),
-        )
-    examples = _encode(sources, preprocessor, parts, PARTS)
-    return Prepared(
-        task=parts.task,
-        task_reason=parts.task_reason,
-        preprocessor=preprocessor,
-        examples=examples,
-        rows=parts.rows,
-        fingerprint=sources.fingerprint,
-        warnings=(
-            *sources.warnings,
-            *parts.warnings,
-            *constant_warnings(preprocessor),
-            *twins.warnings(),
-            *duplicate_warnings(examples),
-        ),
-        class_counts=_class_counts(preprocessor, examples["train"]),
-    )
+    if isinstance(options, SeriesOptions):
+        return prepare_series(sources, options, scale_targets=scale_targets)
+    if isinstance(options, TextFileOptions):
+        return prepare_text(sources, options)
+    assert isinstance(options, RecordOptions)
+    return prepare_rows(sources, options, task=task, scale_targets=scale_targets, fold=fold)
 
 
 def restore(
@@ -113,7 +54,7 @@ def restore(
     task: str | None,
     fold: int | None = None,
     parts: Sequence[str] = ("test",),
-) -> dict[str, ResidentExamples]:
+) -> Mapping[str, Examples]:
     """Return parts as `prepare` made them, with a preprocessor that is fitted already.
 
     Args:
@@ -127,114 +68,11 @@ def restore(
     Raises:
         DataError: A cell is not what its column holds.
     """
-    return _encode(sources, preprocessor, _draw(sources, options, task, fold), parts)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """The task and every part's rows in its source."""
-
-    task: Task
-    task_reason: str
-    rows: dict[str, np.ndarray]
-    totals: dict[str, int]
-    warnings: tuple[str, ...]
-
-    def part_of(self, sources: Sources, part: str) -> np.ndarray:
-        """Return, for the source that holds a part, the part of each row (N,) or -1."""
-        own = part != "train" and getattr(sources, part) is not None
-        places = np.full(self.totals[part if own else "train"], -1, np.int8)
-        for other, rows in self.rows.items():
-            apart = other != "train" and getattr(sources, other) is not None
-            if other == part or not (own or apart):
-                places[rows] = PARTS.index(other)
-        return places
-
-
-def _draw(sources: Sources, options: DataOptions, task: str | None, fold: int | None) -> _Parts:
-    split = options.split
-    labels = {"train": read_labels(sources.train, sources.targets, split)}
-    files = {"val": sources.val, "test": sources.test}
-    for part, source in files.items():
-        if source is not None:
-            labels[part] = read_labels(source, sources.targets, None)
-    found, reason = decide_task(sources, labels["train"], task)
-    drawn = _draw_train(sources, options, labels["train"], found, fold)
-    rows = {part: labels["train"].labelled[index] for part, index in drawn.parts.items()}
-    rows |= {part: labels[part].labelled for part in files if part in labels}
-    return _Parts(
-        task=found,
-        task_reason=reason,
-        rows=rows,
-        totals={part: one.total for part, one in labels.items()},
-        warnings=(*_unlabelled(labels), *drawn.warnings),
+    if isinstance(options, SeriesOptions):
+        return restore_series(sources, options, preprocessor=preprocessor, parts=parts)
+    if isinstance(options, TextFileOptions):
+        return restore_text(sources, options, preprocessor=preprocessor, parts=parts)
+    assert isinstance(options, RecordOptions)
+    return restore_rows(
+        sources, options, preprocessor=preprocessor, task=task, fold=fold, parts=parts
     )
-
-
-def _draw_train(
-    sources: Sources, options: DataOptions, labels: RowLabels, task: Task, fold: int | None
-) -> Split:
-    split = options.split
-    if fold is not None and split.folds is not None and not 0 <= fold < split.folds:
-        raise ConfigError(f"there is no fold {fold} of {split.folds}", path=("data", "split"))
-    drawn = draw_split(
-        split,
-        len(labels.labelled),
-        draws=[part for part in ("val", "test") if getattr(sources, part) is None],
-        classes=labels.codes(sources.targets[0]) if task == "classification" else None,
-        groups=labels.codes(split.group) if split.group else None,
-        names=labels.codes(split.column) if split.column else None,
-        fold=fold,
-    )
-    taken = [p for p in ("val", "test") if p in drawn.parts and getattr(sources, p) is not None]
-    if taken:
-        raise ConfigError(
-            f"the split column and a file of its own both give {taken[0]} rows",
-            path=("data", f"{taken[0]}_path"),
-        )
-    return drawn
-
-
-def _unlabelled(labels: dict[str, RowLabels]) -> list[str]:
-    counts = {part: one.total - len(one.labelled) for part, one in labels.items()}
-    return [
-        f"{counted(count, 'row')} without a target {'is' if count == 1 else 'are'} left out"
-        + (f" of the {part} file" if part != "train" else "")
-        for part, count in counts.items()
-        if count
-    ]
-
-
-def _encode(
-    sources: Sources, preprocessor: Preprocessor, parts: _Parts, wanted: Sequence[str]
-) -> dict[str, ResidentExamples]:
-    """Encode the wanted parts, those of one source in one pass, in the order of PARTS."""
-    apart = [part for part in ("val", "test") if getattr(sources, part) is not None]
-    together = [part for part in wanted if part in parts.rows and part not in apart]
-    found: dict[str, ResidentExamples] = {}
-    if together:
-        part_of = parts.part_of(sources, "train")
-        found |= encode_parts(sources.train, preprocessor, part_of, together)
-    for part in apart:
-        if part in wanted:
-            part_of = parts.part_of(sources, part)
-            found |= encode_parts(getattr(sources, part), preprocessor, part_of, [part])
-    return {part: found[part] for part in PARTS if part in found}
-
-
-def _target_scaling(options: TabularOptions, task: Task, scale_targets: bool) -> Scaling:
-    given = options.target_scaling
-    if task == "classification" or not scale_targets:
-        if given not in ("auto", "none") and task == "regression":
-            raise ConfigError(
-                "the loss predicts by an exponential, so its target cannot be scaled",
-                path=("data", "target_scaling"),
-            )
-        return "none"
-    return "standard" if given == "auto" else given
-
-
-def _class_counts(preprocessor: Preprocessor, train: ResidentExamples) -> Tensor | None:
-    if not preprocessor.classes:
-        return None
-    return torch.bincount(train.targets, minlength=len(preprocessor.classes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -22,7 +22,7 @@ from dlcli.data.encoders.registry import encoder_from_state
 from dlcli.data.examples import ResidentExamples
 from dlcli.data.sources.cells import texts
 from dlcli.data.sources.source import origin
-from dlcli.data.spec import CATEGORIES, NUMBERS, Batch, DataSpec, Field
+from dlcli.data.spec import CATEGORIES, NUMBERS, Batch, DataSpec, Field, Window
 from dlcli.errors import DataError
 
 
@@ -33,10 +33,12 @@ class Preprocessor:
     Attributes:
         inputs: Encoders of the input columns.
         targets: Encoders of the target columns.
+        window: How examples are cut from rows in order of time; None where each row is one.
     """
 
     inputs: Mapping[str, Encoder]
     targets: Mapping[str, Encoder]
+    window: Window | None = None
 
     @cached_property
     def spec(self) -> DataSpec:
@@ -44,6 +46,7 @@ class Preprocessor:
         return DataSpec(
             tuple(encoder.field for encoder in self.inputs.values()),
             tuple(encoder.field for encoder in self.targets.values()),
+            self.window,
         )
 
     @property
@@ -149,7 +152,7 @@ class Preprocessor:
     def allocate(self, rows: int) -> ResidentExamples:
         """Return tensors for so many rows, yet to be filled."""
         blocks = {
-            name: torch.empty((rows, *_block_shape(name, fields)), dtype=_block_type(name, fields))
+            name: torch.empty((rows, *_block_shape(name, fields)), dtype=_block_type(fields))
             for name, fields in self.spec.blocks.items()
         }
         if self.classes:
@@ -162,6 +165,7 @@ class Preprocessor:
         return {
             "inputs": [encoder.state() for encoder in self.inputs.values()],
             "targets": [encoder.state() for encoder in self.targets.values()],
+            "window": asdict(self.window) if self.window else None,
         }
 
     @classmethod
@@ -175,14 +179,14 @@ class Preprocessor:
             {str(one["name"]): encoder_from_state(one) for one in state[part]}
             for part in ("inputs", "targets")
         )
-        return cls(inputs, targets)
+        return cls(inputs, targets, _window(state.get("window")))
 
     def _encode_block(
         self, records: pa.RecordBatch, name: str, fields: tuple[Field, ...]
     ) -> Tensor:
         if name not in (NUMBERS, CATEGORIES):
             return self.inputs[name].encode(records.column(name))
-        shape, dtype = _block_shape(name, fields), _block_type(name, fields)
+        shape, dtype = _block_shape(name, fields), _block_type(fields)
         block = torch.empty((records.num_rows, *shape), dtype=dtype)
         cells = block.numpy()  # torch's threads cost more here than they save
         start = 0
@@ -206,6 +210,15 @@ def located(error: CellError, records: pa.RecordBatch) -> DataError:
     return DataError(f"{before}column `{error.column}`: {shown} {error.reason}")
 
 
+def _window(state: Mapping[str, Any] | None) -> Window | None:
+    if state is None:
+        return None
+    own: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in state.items()
+    }
+    return Window(**own)
+
+
 def _equals(array: pa.Array, value: object) -> pa.Array:
     if pa.types.is_nested(array.type):
         return pa.array([cell == value for cell in array.to_pylist()], pa.bool_())
@@ -224,11 +237,11 @@ def _block_shape(name: str, fields: tuple[Field, ...]) -> tuple[int, ...]:
     return fields[0].shape
 
 
-def _block_type(name: str, fields: tuple[Field, ...]) -> torch.dtype:
-    if name == NUMBERS:
-        return torch.float32
-    if name != CATEGORIES:
-        return torch.uint8
-    widest = code_type(max(field.size for field in fields))
-    dtype: torch.dtype = getattr(torch, widest.__name__)
-    return dtype
+def _block_type(fields: tuple[Field, ...]) -> torch.dtype:
+    """Return the type of a block as it is stored: of codes, the smallest that holds them."""
+    kind = fields[0].kind
+    if kind in ("category", "tokens"):
+        widest = code_type(max(field.size for field in fields))
+        dtype: torch.dtype = getattr(torch, widest.__name__)
+        return dtype
+    return {"image": torch.uint8, "sound": torch.int16}.get(kind, torch.float32)

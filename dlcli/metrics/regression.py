@@ -33,9 +33,10 @@ class MeanError:
         self._rows = 0
 
     def update(self, answers: Tensor, targets: Tensor) -> None:
-        """Take in answers and targets, (N,) or (N, D)."""
-        self._add(self._error(_wide(answers), _wide(targets)).sum(0))
-        self._rows += len(targets)
+        """Take in answers and targets, (N,), (N, D) or (N, H, D)."""
+        errors = self._error(_wide(answers), _wide(targets))
+        self._add(errors.sum(0))
+        self._rows += len(errors)
 
     def merge(self, other: Self) -> None:
         """Take in what another one has seen."""
@@ -58,6 +59,12 @@ def mean_error(options: MetricOptions, *, size: int) -> MeanError:  # noqa: ARG0
     return MeanError(options, *_ERRORS[options.name])
 
 
+def scaled_error(options: MetricOptions, *, size: int, scale: Tensor) -> MeanError:  # noqa: ARG001
+    """Return the error of numbers over their scale, () or (D,): scaled_mse or scaled_mae."""
+    error, finish = _ERRORS[options.name.removeprefix("scaled_")]
+    return MeanError(options, lambda told, true: error(told / scale, true / scale), finish)
+
+
 class R2:
     """One minus the squared errors over the targets' squared distances from their mean.
 
@@ -71,7 +78,7 @@ class R2:
         self._spread: _Spread | None = None
 
     def update(self, answers: Tensor, targets: Tensor) -> None:
-        """Take in answers and targets, (N,) or (N, D)."""
+        """Take in answers and targets, (N,), (N, D) or (N, H, D)."""
         if not len(targets):
             return
         wide = _wide(targets)
@@ -126,8 +133,8 @@ class _Spread:
 
 
 def _wide(values: Tensor) -> Tensor:
-    """(N,) or (N, D) -> (N, D) float64."""
-    return (values if values.ndim > 1 else values.unsqueeze(1)).double()
+    """(N,) -> (N, 1) float64; (N, D) as it is; (N, H, D) -> (N * H, D)."""
+    return (values.flatten(0, -2) if values.ndim > 1 else values.unsqueeze(1)).double()
 
 
 def _squared(answers: Tensor, targets: Tensor) -> Tensor:

@@ -4,27 +4,65 @@ from __future__ import annotations
 
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from dlcli.models.features import Features, Shape
+from dlcli.models.pooling import Pool
 
 
 class Head(nn.Module):
-    """A linear layer from a vector to the outputs of one example.
+    """Pools, then a linear layer to the outputs of one example.
 
     Args:
         shape: What the body puts out.
-        outputs: Shape of one example's outputs: `()` for one number, `(K,)` for several.
+        outputs: Shape of one example's outputs: `()`, `(K,)`, `(D,)` or `(H, D)`.
+        known: Numbers of one example that the body has not seen.
+    """
+
+    def __init__(self, shape: Shape, outputs: tuple[int, ...], *, known: int = 0) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.pool = Pool(shape)
+        self.dropout = dropout(shape)
+        self.linear = nn.Linear(self.pool.width + known, prod(outputs))
+
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:
+        """Values (N, ...), known (N, ...) -> logits (N, *outputs)."""
+        values = self.dropout(self.pool(features))
+        if known is not None:
+            values = torch.cat([values, known.flatten(1)], 1)
+        logits: Tensor = self.linear(values)
+        return logits if len(self.outputs) == 1 else logits.view(len(logits), *self.outputs)
+
+
+class StepHead(nn.Module):
+    """A linear layer to the outputs of every step.
+
+    Args:
+        shape: What the body puts out, a sequence.
+        outputs: Shape of one step's outputs, `(V,)`.
     """
 
     def __init__(self, shape: Shape, outputs: tuple[int, ...]) -> None:
         super().__init__()
-        self.outputs = outputs
-        self.linear = nn.Linear(shape.width, prod(outputs))
+        self.dropout = dropout(shape)
+        self.linear = nn.Linear(shape.sizes[-1], prod(outputs))
 
-    def forward(self, features: Features) -> Tensor:
-        """Values (N, F) -> logits (N, *outputs)."""
-        logits: Tensor = self.linear(features.values)
-        if len(self.outputs) == 1:
-            return logits
-        return logits.view(len(logits), *self.outputs)
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Values (N, T, F) -> logits (N, T, V)."""
+        logits: Tensor = self.linear(self.dropout(features.values))
+        return logits
+
+
+def dropout(shape: Shape) -> nn.Module:
+    """Return the dropout that a body asks for before the head."""
+    return nn.Dropout(shape.dropout) if shape.dropout else nn.Identity()
+
+
+class NoHead(nn.Module):
+    """For a body whose features are the outputs."""
+
+    def forward(self, features: Features, known: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Values (N, *outputs) as they are."""
+        return features.values

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import nn
 
 from dlcli.config.model import LinearOptions
@@ -12,8 +10,6 @@ from dlcli.models.features import Features, Shape
 
 class Linear(nn.Module):
     """Pass the vector on to the head as it is."""
-
-    takes: ClassVar[tuple[str, ...]] = ("vector",)
 
     def __init__(self, options: LinearOptions, shape: Shape) -> None:  # noqa: ARG002
         super().__init__()

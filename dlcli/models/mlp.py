@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from dlcli.config.model import MLPOptions
 from dlcli.models.activations import ACTIVATIONS
 from dlcli.models.features import Features, Shape
+from dlcli.models.normalization import BatchNorm
 
 
 class MLP(nn.Module):
     """Hidden layers in a row, each `linear, normalization, activation, dropout`."""
-
-    takes: ClassVar[tuple[str, ...]] = ("vector",)
 
     def __init__(self, options: MLPOptions, shape: Shape) -> None:
         super().__init__()
@@ -41,22 +38,6 @@ class Residual(nn.Sequential):
         for module in self:
             out = module(out)
         return values + out
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Batch norm that takes a lone row too: one row has no statistics, so the running ones serve.
-
-    An epoch ends on a lone row wherever the row count is one more than a multiple of the batch
-    size; torch raises an error there.
-    """
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Values (N, F) -> (N, F)."""
-        if len(values) > 1:
-            return super().forward(values)
-        return F.batch_norm(
-            values, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
-        )
 
 
 def _layer(options: MLPOptions, before: int, after: int) -> nn.Sequential:

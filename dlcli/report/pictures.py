@@ -1,4 +1,4 @@
-"""Pictures of an evaluation as PNG files: a confusion matrix, predicted against true numbers."""
+"""Pictures of an evaluation as PNG files: confusion, predicted against true numbers, forecasts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dlcli.files import write_bytes
 from dlcli.report.classes import ClassReport
+from dlcli.report.forecasts import Forecasts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ _LABELLED_CELLS = 20  # classes up to which each cell has its count written in i
 _NAMED_CLASSES = 80  # up to which each has its name beside it; more stand on each other
 _LONGEST_NAME = 30
 _DOTS = 5000
+_TARGETS = 8  # of a forecast, rows of plots at most
 
 
 def save_confusion(path: Path, report: ClassReport) -> None:
@@ -50,7 +52,7 @@ def save_confusion(path: Path, report: ClassReport) -> None:
                 count = int(counts[row, column])
                 color = "white" if shares[row, column] > 0.5 else "black" if count else "0.7"
                 axes.text(column, row, f"{count}", ha="center", va="center", color=color)
-    _save(path, figure)
+    save_figure(path, figure)
 
 
 def save_scatter(path: Path, answers: Tensor, truths: Tensor, names: Sequence[str]) -> None:
@@ -73,7 +75,36 @@ def save_scatter(path: Path, answers: Tensor, truths: Tensor, names: Sequence[st
         axes.plot([low, high], [low, high], color="black", linewidth=1)
         axes.set_xlabel(f"true {_plain(name)}")
         axes.set_ylabel(f"predicted {_plain(name)}")
-    _save(path, figure)
+    save_figure(path, figure)
+
+
+def save_forecasts(path: Path, forecasts: Forecasts, names: Sequence[str]) -> None:
+    """Save forecasts beside what came and the last value repeated: a row of plots per target."""
+    from matplotlib.figure import Figure
+
+    count, horizon = forecasts.truths.shape[:2]
+    shown = list(names)[:_TARGETS]
+    size = (4.2 * count, 2.4 * len(shown) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    plots = figure.subplots(len(shown), count, squeeze=False, sharex=True)
+    past = forecasts.past[:, -2 * horizon :]
+    before, ahead = range(1 - past.shape[1], 1), range(1, horizon + 1)
+    for target, name in enumerate(shown):
+        for place, axes in enumerate(plots[target]):
+            came = [*past[place, :, target].tolist(), *forecasts.truths[place, :, target].tolist()]
+            axes.plot([*before, *ahead], came, color="black", linewidth=1, label="came")
+            naive = forecasts.naive[place, :, target].tolist()
+            axes.plot(ahead, naive, color="0.6", linestyle="--", label="last value")
+            told = forecasts.answers[place, :, target].tolist()
+            axes.plot(ahead, told, color="C0", label="forecast")
+            axes.axvline(0.5, color="0.8", linewidth=1)
+        plots[target][0].set_ylabel(_plain(name))
+    for axes, number in zip(plots[0], forecasts.numbers, strict=True):
+        axes.set_title(f"window {number + 1:,}", fontsize="medium")
+    for axes in plots[-1]:
+        axes.set_xlabel("rows ahead")
+    plots[0][0].legend(fontsize="small")
+    save_figure(path, figure)
 
 
 def _plain(name: str) -> str:
@@ -82,7 +113,8 @@ def _plain(name: str) -> str:
     return shown.replace("$", r"\$")
 
 
-def _save(path: Path, figure: Figure) -> None:
+def save_figure(path: Path, figure: Figure) -> None:
+    """Write a figure as a PNG file, the same bytes each time."""
     stream = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # the font lacks a letter: a box stands for it

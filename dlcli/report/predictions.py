@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, BinaryIO, Protocol
 
@@ -24,6 +24,7 @@ class Predictions:
         confidence: N probabilities of the predicted class; None where there is no such thing.
         probabilities: By class name, N probabilities; empty unless asked for.
         ranked: For each record its likeliest (class, probability), best first; empty unless asked.
+        places: Columns that say what each prediction is for: a file, a time.
     """
 
     names: Sequence[str]
@@ -31,6 +32,7 @@ class Predictions:
     confidence: Sequence[float] | None = None
     probabilities: dict[str, Sequence[float]] | None = None
     ranked: Sequence[Sequence[tuple[str, float]]] | None = None
+    places: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values[0])
@@ -39,7 +41,8 @@ class Predictions:
         """Yield each prediction as plain data, as jsonl and json show it."""
         for row in range(len(self)):
             values = [column[row] for column in self.values]
-            record: dict[str, Any] = {"prediction": values[0] if len(values) == 1 else values}
+            record: dict[str, Any] = {name: column[row] for name, column in self.places.items()}
+            record["prediction"] = values[0] if len(values) == 1 else values
             if self.confidence is not None:
                 record["confidence"] = self.confidence[row]
             if self.probabilities is not None:
@@ -53,9 +56,9 @@ class Predictions:
     def columns(self) -> dict[str, Sequence[Any]]:
         """Return the same as flat columns, as csv and the table show it."""
         if len(self.values) == 1:
-            columns: dict[str, Sequence[Any]] = {"prediction": self.values[0]}
+            columns: dict[str, Sequence[Any]] = {**self.places, "prediction": self.values[0]}
         else:
-            columns = {
+            columns = dict(self.places) | {
                 f"prediction_{name}": values
                 for name, values in zip(self.names, self.values, strict=True)
             }

@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 65_536
 
 
 class Rows(Protocol):
-    """Row numbers of a part of the data: a list or a numpy array."""
+    """Row numbers of a part of the data: a list, a numpy array or a range."""
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -229,11 +229,17 @@ class Run:
         """Write splits.json: the row numbers of each part, a stretch at a time.
 
         Args:
-            rows: Part to row numbers, 0-based; millions of them need no more memory.
+            rows: Part to row numbers, 0-based; millions of them need no more memory. Of a range,
+                start and stop are written.
         """
         with replacing(self.path / "splits.json") as file:
             for index, (part, numbers) in enumerate(rows.items()):
-                file.write(f"{',' if index else '{'}\n{strict_json(part)}: [".encode())
+                file.write(f"{',' if index else '{'}\n{strict_json(part)}: ".encode())
+                if isinstance(numbers, range):
+                    bounds = {"start": numbers.start, "stop": numbers.stop}
+                    file.write(strict_json(bounds).encode())
+                    continue
+                file.write(b"[")
                 for start in range(0, len(numbers), _ROWS_AT_ONCE):
                     stretch = numbers[start : start + _ROWS_AT_ONCE]
                     text = ",".join(str(int(number)) for number in stretch)

@@ -9,7 +9,9 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
-from dlcli.tasks.task import losses_of
+from dlcli.data.examples import Examples
+from dlcli.data.spec import Window
+from dlcli.tasks.task import Baseline, Report, constant, losses_of
 
 Label = str | int | float | bool
 """A class as the data has it."""
@@ -37,12 +39,13 @@ class Classification:
     labels: tuple[Label, ...]
 
     name: ClassVar[str] = "classification"
-    baseline_name: ClassVar[str] = "majority class"
+    padding: ClassVar[int | None] = None
+    report: ClassVar[Report] = "classes"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1_macro")
 
     @classmethod
-    def of(cls, targets: Mapping[str, ClassTarget]) -> Self:
-        """Return the task of one target column."""
+    def of(cls, targets: Mapping[str, ClassTarget], window: Window | None = None) -> Self:  # noqa: ARG003
+        """Return the task of one target column, of windows too."""
         ((name, target),) = targets.items()
         return cls((name,), tuple(target.classes))
 
@@ -50,6 +53,11 @@ class Classification:
     def losses(self) -> tuple[str, ...]:
         """Names of the losses it allows, the default first."""
         return losses_of(self.name)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(K,)."""
+        return (self.size,)
 
     @property
     def size(self) -> int:
@@ -69,10 +77,10 @@ class Classification:
         """Return the codes (N,) as they are."""
         return targets
 
-    def baseline(self, targets: Tensor) -> Tensor:
-        """Return the share of each class (K,): its largest is the majority class."""
-        counts = targets.bincount(minlength=self.size).double()
-        return counts / counts.sum()
+    def baselines(self, train: Examples) -> dict[str, Baseline]:
+        """Return the share of each class (K,), whose largest is the majority class."""
+        counts = train.targets.bincount(minlength=self.size).double()
+        return {"majority class": constant(counts / counts.sum())}
 
     def decode(self, answers: Tensor) -> list[list[Label]]:
         """Return the likeliest class of each row, as the one target column."""

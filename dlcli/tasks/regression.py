@@ -9,8 +9,10 @@ from typing import ClassVar, Protocol, Self
 import torch
 from torch import Tensor
 
+from dlcli.data.examples import Examples
+from dlcli.data.spec import Window
 from dlcli.rounding import rounded
-from dlcli.tasks.task import losses_of
+from dlcli.tasks.task import Baseline, Report, constant, losses_of
 
 
 class NumberTarget(Protocol):
@@ -42,12 +44,13 @@ class Regression:
     shift: Tensor
 
     name: ClassVar[str] = "regression"
-    baseline_name: ClassVar[str] = "mean"
+    padding: ClassVar[int | None] = None
+    report: ClassVar[Report] = "numbers"
     metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2")
     classes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def of(cls, targets: Mapping[str, NumberTarget]) -> Self:
+    def of(cls, targets: Mapping[str, NumberTarget], window: Window | None = None) -> Self:  # noqa: ARG003
         """Return the task of these target columns; each scaling is affine."""
         pairs = torch.tensor(
             [(target.scale, target.shift) for target in targets.values()], dtype=torch.float64
@@ -59,6 +62,11 @@ class Regression:
     def losses(self) -> tuple[str, ...]:
         """Names of the losses it allows, the default first."""
         return losses_of(self.name)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """() for one number, (D,) for several."""
+        return () if self.size == 1 else (self.size,)
 
     @property
     def size(self) -> int:
@@ -73,9 +81,9 @@ class Regression:
         """Encoded targets (N,) or (N, D) -> units."""
         return self.answers(targets)
 
-    def baseline(self, targets: Tensor) -> Tensor:
+    def baselines(self, train: Examples) -> dict[str, Baseline]:
         """Return the mean of the targets in units, () or (D,)."""
-        return self.truths(targets).mean(0)
+        return {"mean": constant(self.truths(train.targets).mean(0))}
 
     def decode(self, answers: Tensor) -> list[list[float]]:
         """Return the numbers of each target column, in units, to 7 significant digits."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from dlcli.config.loss import LossOptions
 from dlcli.config.options import components
+from dlcli.data.examples import Examples
+
+Baseline = Callable[[Any, int, int], Tensor]
+"""(examples, start, stop) -> answers (N, ...) as a model's are."""
+Report = Literal["classes", "numbers", "forecast", "scores"]
+"""What an evaluation shows: the scores with intervals and each class, told against true numbers or
+forecasts beside the truth; or the scores alone."""
 
 
 class Task(Protocol):
@@ -17,11 +25,6 @@ class Task(Protocol):
     @property
     def name(self) -> str:
         """Its name, as in the config."""
-        ...
-
-    @property
-    def baseline_name(self) -> str:
-        """What its constant answer is called."""
         ...
 
     @property
@@ -35,13 +38,28 @@ class Task(Protocol):
         ...
 
     @property
+    def report(self) -> Report:
+        """What an evaluation shows of it."""
+        ...
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the target columns."""
         ...
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """What is told of an example: (K,) classes, () or (D,) numbers, (H, D) over a horizon."""
+        ...
+
+    @property
     def size(self) -> int:
-        """Number of classes, or of numbers per row: losses and metrics are built with it."""
+        """Number of classes, or of targets: metrics are built with it."""
+        ...
+
+    @property
+    def padding(self) -> int | None:
+        """Where every step is told, the target code that counts for nothing; else None."""
         ...
 
     @property
@@ -57,8 +75,8 @@ class Task(Protocol):
         """Targets as trained on -> targets as metrics compare them with answers."""
         ...
 
-    def baseline(self, targets: Tensor) -> Tensor:
-        """Return a constant answer to the training targets, for one row: (K,), () or (D,)."""
+    def baselines(self, train: Examples) -> Mapping[str, Baseline]:
+        """Return answers that need no model, by what they are called, the best known first."""
         ...
 
     def decode(self, answers: Tensor) -> list[list[Any]]:
@@ -72,6 +90,15 @@ class Task(Protocol):
     def to(self, device: torch.device | str) -> Self:
         """Return the task with its tensors on a device."""
         ...
+
+
+def constant(answer: Tensor) -> Baseline:
+    """Return the baseline that answers every example alike: with (K,), () or (D,)."""
+
+    def answers(_examples: Examples, start: int, stop: int) -> Tensor:
+        return answer.expand(stop - start, *answer.shape)
+
+    return answers
 
 
 def losses_of(task: str) -> tuple[str, ...]:

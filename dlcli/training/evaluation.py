@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from dlcli.training.protocols import Batch, Examples, Loss
 from dlcli.training.state import Scores
 from dlcli.training.totals import Totals
+
+E = TypeVar("E", bound=Examples)
+Baseline = Callable[[E, int, int], Tensor]
+"""(examples, start, stop) -> answers (N, ...) that need no model."""
 
 
 class Metric(Protocol):
@@ -61,19 +65,20 @@ class Evaluation:
         loss = nan if totals is None else totals.mean()
         return {"loss": _defined(loss)} | _values(metrics)
 
-    def constant_scores(self, answer: Tensor, examples: Examples) -> Scores:
-        """Return every metric of a model that answers each row alike.
+    def baseline_scores(self, baseline: Baseline[E], examples: E) -> Scores:
+        """Return every metric of answers that need no model.
 
         Args:
-            answer: The answer to one row: (K,) probabilities, or () or (D,) numbers.
-            examples: The rows.
+            baseline: Answers the examples from a start up to a stop, as a model would.
+            examples: What to answer.
         """
         metrics = self.metrics()
         for start in range(0, len(examples), self.batch_size):
-            targets = examples.slice(start, min(start + self.batch_size, len(examples))).targets
-            answers = answer.to(targets.device).expand(len(targets), *answer.shape)
+            stop = min(start + self.batch_size, len(examples))
+            truths = self.truths(examples.slice(start, stop).targets)
+            answers = baseline(examples, start, stop).to(truths.device)
             for metric in metrics.values():
-                metric.update(answers, self.truths(targets))
+                metric.update(answers, truths)
         return _values(metrics)
 
     def outputs(self, model: nn.Module, examples: Examples) -> Iterator[tuple[Tensor, Batch]]:

@@ -46,6 +46,10 @@ class Examples(Protocol):
         """Return the rows from start up to stop; views where possible."""
         ...
 
+    def for_epoch(self, seed: int, epoch: int) -> Examples:
+        """Return the rows as an epoch (0-based) trains on them, as many as ever; pure."""
+        ...
+
 
 class Loss(Protocol):
     """A mean over `weight(targets)`."""

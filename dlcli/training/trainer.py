@@ -127,6 +127,7 @@ class Trainer:
             self._totals = Totals(self._device)
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
         order = self._order(len(train)).to(self._device)
+        train = train.for_epoch(self.seed, state.epoch)
         for number in range(state.batch, batches):
             index = order[number * self.batch_size : (number + 1) * self.batch_size]
             batch = train.take(self.distribution.share(index))

@@ -198,13 +198,16 @@ def test_times_in_seconds_are_no_target(unit):
     assert opened(init(Path("ratings.csv")))[0].data.target == "rating"
 
 
-def test_text_alone_is_told_to_be_unsupported():
-    lines = [f"{['ham', 'spam'][i % 2]},a message of some length {i * 7919}\n" for i in range(60)]
-    Path("sms.csv").write_text("label,message\n" + "".join(lines))
-    with pytest.raises(DataError, match="`message` is free text, and text input is not supp") as e:
-        init(Path("sms.csv"))
-    assert "add columns of numbers" in e.value.faults[0].suggestion
-    assert not Path("sms.yaml").exists()
+@pytest.mark.parametrize("ids", [False, True])
+def test_text_alone_is_read_and_row_ids_are_not(ids):
+    lines = [f"{['ham', 'spam'][i % 2]},a message of some length {i * 7919}" for i in range(60)]
+    lines = [f"{i},{line}" if ids else line for i, line in enumerate(lines)]
+    Path("sms.csv").write_text("\n".join(["id," * ids + "label,message", *lines]))
+    config, sources = opened(init(Path("sms.csv")))
+    assert config.data.types == {"message": "text"}
+    assert config.data.drop == ["id"] * ids
+    assert dict(sources.train.kinds) == {"label": "categorical", "message": "text"}
+    assert sources.warnings == ()
 
 
 def test_utf_16_without_a_mark_is_found():

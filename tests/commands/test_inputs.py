@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from dlcli.commands.inputs import read_words
+from dlcli.commands.inputs import Given, read_words
+from dlcli.data.spec import Field
 from dlcli.errors import DataError, UsageError
 
 IMAGE = [[0, 1], [2, 3]]
 
 
+def read(words: list[str], *columns: str) -> Iterator[Any]:
+    return read_words(words, [Field(column, "number", (1,)) for column in columns])
+
+
+def given(words: list[str], kind: Literal["image", "sound", "tokens"]) -> list[Given]:
+    return list(read_words(words, [Field("x", kind, (1, 2, 2))]))
+
+
 def records(words: list[str], *columns: str) -> list[Any]:
-    return [record for given in read_words(words, columns) for record in given]  # type: ignore[union-attr]
+    return [record for found in read(words, *columns) for record in found]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -47,14 +57,14 @@ def test_numbers_and_json_are_records(words: list[str], columns: str, expected: 
 def test_files_and_records_keep_their_order(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("x\n1\n")
-    found = list(read_words(['{"x": 1}', "[2]", str(file), "[3]"], ["x"]))
+    found = list(read(['{"x": 1}', "[2]", str(file), "[3]"], "x"))
     assert found == [[{"x": 1}, {"x": 2}], file, [{"x": 3}]]
 
 
 def test_a_file_called_like_a_number_is_a_file(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("7").write_text("x\n1\n")
-    assert list(read_words(["7", "[1]"], ["x"])) == [Path("7"), [{"x": 1}]]
+    assert list(read(["7", "[1]"], "x")) == [Path("7"), [{"x": 1}]]
 
 
 @pytest.mark.parametrize(
@@ -77,21 +87,86 @@ def test_a_file_called_like_a_number_is_a_file(tmp_path: Path, monkeypatch: Any)
 )
 def test_anything_else_is_told(word: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message.replace("[", r"\[")):
-        list(read_words([word], ["a", "b"]))
+        list(read([word], "a", "b"))
 
 
 def test_a_number_among_other_inputs_is_told() -> None:
     with pytest.raises(UsageError, match="the number 2 stands among other inputs"):
-        list(read_words(["[1]", "2"], ["x"]))
+        list(read(["[1]", "2"], "x"))
 
 
 @pytest.mark.timeout(10)
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.csv")
     with pytest.raises(DataError, match="is a pipe, not a file") as caught:
-        list(read_words([str(tmp_path / "p.csv")], ["x"]))
+        list(read([str(tmp_path / "p.csv")], "x"))
     assert caught.value.faults[0].suggestion == "give a file, or - for standard input"
 
 
 def test_a_number_beyond_all_floats_stays_a_text() -> None:
     assert records(["1e999"], "x") == [{"x": "1e999"}]
+
+
+def test_pictures_and_sounds_are_files_and_all_those_in_folders(tmp_path: Path) -> None:
+    for name in ("b.png", "deep/a.JPG", ".c.png", "note.txt", "d.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    pictures = [{"x": str(tmp_path / name)} for name in ("b.png", "deep/a.JPG")]
+    assert given([str(tmp_path)], "image") == [pictures]
+    assert given([str(tmp_path / "b.png"), str(tmp_path / "deep")], "image") == [pictures]
+    assert given([str(tmp_path)], "sound") == [[{"x": str(tmp_path / "d.wav")}]]
+
+
+def test_pictures_come_in_pieces_and_tables_of_paths_stay_tables(tmp_path: Path) -> None:
+    for index in range(150):
+        (tmp_path / f"{index:03}.png").touch()
+    table = tmp_path / "table.csv"
+    table.touch()
+    *pieces, last = given([str(tmp_path), str(table)], "image")
+    assert last == table
+    assert all(isinstance(piece, list) and len(piece) <= 64 for piece in pieces)
+    assert sum(len(piece) for piece in pieces) == 150  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["free", "1", "-5 degrees", "yes/no", "see mail.com", "[URGENT] call", "{", "a" * 500, "e.g."],
+)
+def test_a_word_that_is_no_file_is_a_text(word: str) -> None:
+    assert given([word, "two"], "tokens") == [[{"x": word}, {"x": "two"}]]
+
+
+def test_a_text_file_holds_one_text_a_line(tmp_path: Path) -> None:
+    file, table = tmp_path / "texts.txt", tmp_path / "texts.csv"
+    file.write_text("\ufeffone, two\n\nthree", encoding="utf-8")
+    table.touch()
+    expected = [[{"x": "one, two"}, {"x": ""}, {"x": "three"}], table, [{"x": "four"}]]
+    assert given([str(file), str(table), '{"x": "four"}'], "tokens") == expected
+    file.write_bytes(b"caf\xe9")
+    with pytest.raises(DataError, match="is not UTF-8 text"):
+        given([str(file)], "tokens")
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "error", "message"),
+    [
+        ("none.txt", "tokens", DataError, "there is no file `none.txt`"),
+        ("--probabilities", "tokens", UsageError, "no such option: --probabilities"),
+        ("", "tokens", UsageError, "an empty text is no input"),
+        ("none.png", "image", DataError, "there is no file `none.png`"),
+        ("7", "image", UsageError, "`7` is neither a file nor a record nor a folder"),
+        (".", "image", DataError, r"\. holds no picture"),
+        (".", "sound", DataError, r"\. holds no sound"),
+    ],
+)
+def test_a_word_that_fits_no_kind_is_told(
+    word: str,
+    kind: Any,
+    error: type[Exception],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match=message):
+        given([word], kind)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,22 @@ REFERENCES = [
     ("data.split.column=${env:X}", "a"),
     ("data.split.group=${env:X}", "1"),
     ("data.y=['$${env:X}', '${env:X}']", "b"),
+    ("data.text.tokenizer=${env:X}", "tokens.json"),
+    ("data.root=${env:X}", "pictures"),
+    ("data.image=${env:X}", "a"),
+    ("data.user=${env:X}", "a"),
+    ("data.item=${env:X}", "a"),
+    ("data.id=${env:X}", "a"),
+    ("data.time=${env:X}", "a"),
+    ("data.inputs=[a, '${env:X}']", "y"),
+    ("data.known=[a, '${env:X}']", "b"),
+    ("data.split.val=${env:X}", "2020-01-01"),
+    ("data.split.test=${env:X}", "2020-01-01"),
+    ("data.audio=${env:X}", "a"),
+    ("data.pattern='{label}_${env:X}.wav'", "a"),
+    ("data.test_where={speaker: ['${env:X}']}", "a"),
+    ("model.architecture=${env:X}", "resnet34"),
+    ("model.weights=${env:X}", "a.pth"),
     ("loss.class_weights={a: '${env:X}'}", "2"),
     ("train.device=${env:X}", "cuda:1"),
     ("train.monitor=${env:X}", "val_accuracy"),
@@ -140,26 +158,64 @@ REFERENCES = [
 ]
 
 
+TABLE = "{name: table, path: a.csv, target: y}"
+KINDS = {
+    "data.y": "{name: inline, x: [1, 2], y: [a, b]}",
+    "data.root": "{name: images, path: a.csv, image: file, target: y}",
+    "data.image": "{name: images, path: a.csv, image: file, target: y}",
+    "data.user": "{name: ratings, path: a.csv}",
+    "data.item": "{name: ratings, path: a.csv}",
+    "data.id": "{name: sequences, path: a.csv, id: id, target: y}",
+    "data.time": "{name: sequences, path: a.csv, id: id, target: y}",
+    "data.inputs": "{name: series, path: a.csv, target: y}",
+    "data.known": "{name: series, path: a.csv, target: y}",
+    "data.split.val": "{name: series, path: a.csv, time: t, target: y, split: {test: 2021-01-01}}",
+    "data.split.test": "{name: series, path: a.csv, time: t, target: y, split: {val: 2019-01-01}}",
+    "data.audio": "{name: audio, path: a.csv, target: y}",
+    "data.pattern": "{name: audio, path: a, pattern: '{label}_{speaker}.wav'}",
+    "data.test_where": "{name: audio, path: a, pattern: '{label}_{speaker}.wav'}",
+    "model.architecture": "{name: image_folder, path: a}",
+    "model.weights": "{name: image_folder, path: a}",
+}
+PATHS = {
+    "data.path",
+    "data.val_path",
+    "data.test_path",
+    "data.text.tokenizer",
+    "data.root",
+    "model.weights",
+}
+
+
+def with_value(options, keys, value):
+    """Return options with another value at a key path."""
+    first, *rest = keys
+    new = with_value(getattr(options, first), rest, value) if rest else value
+    return options.model_copy(update={first: new})
+
+
+def at(data, keys):
+    return reduce(getitem, keys, data)
+
+
 def test_references_stand_in_every_text_option():
     assert set(text_options(Config)) <= {override.partition("=")[0] for override, _ in REFERENCES}
 
 
 @pytest.mark.parametrize(("override", "value"), REFERENCES)
 def test_a_stored_config_needs_no_variable(read, override, value):
-    data = "data: {name: table, path: a.csv, target: y}\nmodel: mlp\n"
-    if override.startswith("data.y"):
-        data = "data: {name: inline, x: [1, 2], y: [a, b]}\nmodel: mlp\n"
+    key = override.partition("=")[0]
+    model = "torchvision" if key.startswith("model.") else "mlp"
     more = ["data.header=false"] if override.startswith("data.columns") else []
     more += ["loss.name=cross_entropy"] if override.startswith("loss") else []
-    found = read(data, override, *more, env={"X": value})
-    is_path = "path=" in override
+    text = f"data: {KINDS.get(key, TABLE)}\nmodel: {model}\n"
+    found = read(text, override, *more, env={"X": value})
+    is_path, keys = key in PATHS, key.split(".")
     config = found.config
     if is_path:
-        key = override.partition("=")[0].removeprefix("data.")
-        written = found.resolved()["data"][key]
+        written = at(found.resolved(), keys)
         assert "${env:X}" in str(written)
-        part = config.data.model_copy(update={key: written})
-        config = config.model_copy(update={"data": part})
+        config = with_value(config, keys, written)
     stored = json.loads(json.dumps(found.portable()))
     assert config_from(stored) == config
     changed = changed_data(stored, ["train.epochs=20"], allowed=["train.epochs"])
@@ -296,7 +352,8 @@ CHECKS = [
      ("loss", "name"), ""),
     ("task: regression\nmetrics: [rmse, accuracy]", "the metric `accuracy` is for classification",
      ("metrics", 1, "name"), ""),
-    ("loss: mse\nmetrics: [accuracy]", "but `mse` is for regression", ("metrics", 0, "name"), ""),
+    ("loss: mse\nmetrics: [accuracy]", "but `mse` is for forecasting or regression",
+     ("metrics", 0, "name"), ""),
     ("loss: hinge\nmetrics: [log_loss]", "measures probabilities", ("metrics", 0, "name"), ""),
     ("train: {accumulate: 64}", "cannot be cut into 64 parts", ("train", "accumulate"), ""),
     ("train: {device: gpu}", "`gpu` is no device", ("train", "device"), ""),

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 import torch
 
-from dlcli.config.data import DigitsOptions, IrisOptions, LineOptions, TableOptions, TabularOptions
+from dlcli.config.data import TableOptions, TabularOptions
+from dlcli.config.data.embedded import DigitsOptions, IrisOptions, LineOptions
 from dlcli.data.prepare import encode_labelled, prepare, restore
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.embedded import open_embedded

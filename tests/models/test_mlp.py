@@ -11,7 +11,8 @@ from torch import nn
 from dlcli.config.model import Activation, MLPOptions
 from dlcli.models.activations import ACTIVATIONS
 from dlcli.models.features import Features, Shape
-from dlcli.models.mlp import MLP, BatchNorm
+from dlcli.models.mlp import MLP
+from dlcli.models.normalization import BatchNorm
 
 VECTOR = Shape("vector", (4,))
 

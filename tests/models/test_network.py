@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dlcli.build import component
 from dlcli.config.model import LinearOptions, MLPOptions, ModelOptions
 from dlcli.config.options import components
-from dlcli.data.spec import DataSpec, Field
-from dlcli.models.head import Head
-from dlcli.models.network import Network
-from dlcli.models.stems import build_stem
+from dlcli.data.spec import DataSpec, Field, Window
+from dlcli.models.network import build_network
 from tests.labels import label
 
 TARGET = (Field("y", "category", size=3),)
@@ -30,19 +30,15 @@ SPEC = DataSpec(
 )
 NUMBERS = DataSpec((Field("a", "number", (5,)),), TARGET)
 VARIANTS: list[ModelOptions] = [
-    *(member() for member in components(ModelOptions).values()),
+    *(member() for member in components(ModelOptions).values() if "vector" in member.takes),
     MLPOptions(hidden_sizes=[8, 8, 8], normalization="batch", dropout=0.5, residual=True),
     MLPOptions(hidden_sizes=[7], normalization="layer", activation="prelu"),
 ]
 
 
-def build(options: ModelOptions, spec: DataSpec, outputs: tuple[int, ...]) -> Network:
-    module, _, name = options.builds.partition(":")
-    body_class = getattr(import_module(module), name)
+def build(options: ModelOptions, spec: DataSpec, outputs: tuple[int, ...]) -> nn.Module:
     torch.manual_seed(3)
-    stem = build_stem(spec, body_class.takes)
-    body = body_class(options, stem.out)
-    return Network(stem, body, Head(body.out, outputs))
+    return build_network(spec, outputs, partial(component(options), options), options)
 
 
 def draw(rows: int) -> dict[str, Tensor]:
@@ -131,3 +127,55 @@ def test_a_seed_draws_the_weights_and_dropout_of_the_layers_written_out(
     for own, expected in zip(network.parameters(), reference.parameters(), strict=True):
         assert torch.equal(own, expected)
         assert torch.equal(own.grad, expected.grad)
+
+
+SERIES = tuple(Field(name, "number", (1,)) for name in ("load", "heat", "holiday"))
+AHEAD = Window(past=6, horizon=3, known=("holiday",), targets=(0, 1))
+FORECASTERS: list[ModelOptions] = [LinearOptions(), MLPOptions(hidden_sizes=[8])]
+
+
+def forecaster(options: ModelOptions, window: Window) -> nn.Module:
+    spec = DataSpec(SERIES, SERIES[:2], window)
+    return build(options, spec, (window.horizon, 2)).double()
+
+
+def windows() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"numbers": (4, 6, 3), "known": (4, 3, 1)}
+    return {
+        name: torch.randn(shape, generator=generator, dtype=torch.float64)
+        for name, shape in shapes.items()
+    }
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("options", FORECASTERS, ids=label)
+def test_with_the_last_value_subtracted_a_higher_past_is_a_higher_forecast(
+    options, per_channel
+) -> None:
+    window = replace(AHEAD, subtract_last=True, per_channel=per_channel)
+    network, inputs = forecaster(options, window), windows()
+    rise = torch.tensor([2.0, -5.0, 0.0], dtype=torch.float64)
+    found = network(inputs)
+    higher = network({**inputs, "numbers": inputs["numbers"] + rise})
+    assert found.shape == (4, 3, 2)
+    torch.testing.assert_close(higher, found + rise[:2])
+
+
+@pytest.mark.parametrize("options", FORECASTERS, ids=label)
+def test_per_channel_all_targets_are_told_by_one_network_and_none_by_another(options) -> None:
+    network, inputs = forecaster(options, replace(AHEAD, per_channel=True)), windows()
+    found = network(inputs)
+    swapped = network({**inputs, "numbers": inputs["numbers"][:, :, [1, 0, 2]]})
+    torch.testing.assert_close(swapped, found[:, :, [1, 0]])
+    changed = inputs["numbers"].clone()
+    changed[:, :, 1] = 9
+    torch.testing.assert_close(network({**inputs, "numbers": changed})[:, :, 0], found[:, :, 0])
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_what_is_known_ahead_is_seen(per_channel: bool) -> None:
+    network = forecaster(LinearOptions(), replace(AHEAD, per_channel=per_channel))
+    inputs = windows()
+    other = network({**inputs, "known": inputs["known"] + 1})
+    assert not torch.isclose(other, network(inputs)).any()

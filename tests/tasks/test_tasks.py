@@ -10,6 +10,7 @@ import torch
 from dlcli.config.loss import LossOptions
 from dlcli.config.metric import AccuracyOptions, MetricOptions
 from dlcli.config.options import components
+from dlcli.data.examples import ResidentExamples
 from dlcli.metrics.classification import accuracy
 from dlcli.metrics.regression import R2
 from dlcli.tasks.classification import Classification
@@ -39,18 +40,21 @@ def test_the_metrics_that_a_task_is_measured_by_are_allowed(task: Task) -> None:
 
 def test_the_majority_class_is_as_accurate_as_it_is_frequent() -> None:
     targets = torch.tensor([1, 1, 0, 1, 2])
-    row = SPECIES.baseline(targets)
-    assert row.tolist() == pytest.approx([0.2, 0.6, 0.2])
+    train = ResidentExamples({}, targets)
+    ((name, baseline),) = SPECIES.baselines(train).items()
+    answers = baseline(train, 0, 5)
+    assert name == "majority class"
+    assert answers.tolist() == [pytest.approx([0.2, 0.6, 0.2])] * 5
     metric = accuracy(AccuracyOptions(), size=3)
-    metric.update(row.expand(5, 3), SPECIES.truths(targets))
+    metric.update(answers, SPECIES.truths(targets))
     assert metric.value() == 0.6
 
 
 def test_the_mean_of_its_own_targets_has_r2_zero() -> None:
     for task, targets in ((PRICE, torch.randn(50)), (PLACE, torch.randn(50, 2))):
-        row = task.baseline(targets)
+        train = ResidentExamples({}, targets)
         metric = R2(components(MetricOptions)["r2"](), size=task.size)
-        metric.update(row.expand(50, *row.shape), task.truths(targets))
+        metric.update(task.baselines(train)["mean"](train, 0, 50), task.truths(targets))
         assert metric.value() == pytest.approx(0, abs=1e-12)
 
 

@@ -46,10 +46,10 @@ def draw_examples(loss: str = "cross_entropy", dtype: torch.dtype = torch.float3
 
 def make_loss(name: str, **options: object):
     chosen = components(LossOptions)[name](**options)
-    size = 1 if name in NUMBER_LOSSES else 2 if name == "bce" else CLASSES
-    names = tuple("abc"[:size])
-    counts = torch.tensor([10, 30, 10][:size])
-    return component(chosen)(chosen, size=size, classes=names, class_counts=counts)
+    shape = () if name in NUMBER_LOSSES else (2,) if name == "bce" else (CLASSES,)
+    names = tuple("abc"[: sum(shape)])
+    counts = torch.tensor([10, 30, 10][: sum(shape)])
+    return component(chosen)(chosen, shape=shape, classes=names, class_counts=counts)
 
 
 def make_trainer(

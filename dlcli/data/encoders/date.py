@@ -53,7 +53,7 @@ class DateEncoder:
 
     def encode(self, array: pa.Array) -> Tensor:
         """Return (N, 7), (N, 9) with times; one more with the indicator; float32."""
-        times, missing = _times(array, self.name)
+        times, missing = cell_times(array, self.name)
         if missing.any() and self.is_refusing:
             raise CellError(self.name, None, "is missing, which is refused for this column")
         year, cycles = _parts(times)
@@ -88,7 +88,7 @@ class DateEncoder:
 
     def notes(self, array: pa.Array) -> dict[str, int]:
         """Count dates in years further from the training years than these span."""
-        times, _ = _times(array, self.name)
+        times, _ = cell_times(array, self.name)
         year, _ = _parts(times)
         span = max(1.0, self.high - self.low)
         far = int(((year < self.low - span) | (year > self.high + span)).sum())
@@ -116,7 +116,7 @@ class DateFit:
 
     def add(self, array: pa.Array) -> None:
         """Take in training cells; see `Fit`."""
-        times, missing = _times(array, self._name)
+        times, missing = cell_times(array, self._name)
         present = times[~missing]
         self._nulls += int(missing.sum())
         if self._nulls and self._missing.numeric == "refuse":
@@ -148,7 +148,7 @@ class DateFit:
         )
 
 
-def _times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
+def cell_times(array: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
     """Return times (N,) datetime64[us] and which are missing (N,); missing ones are in 1970."""
     try:
         parsed = parse_dates(array)

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
-from dlcli.config.data import Scaling, TabularOptions
+from dlcli.config.data import (
+    DataOptions,
+    NormalizeOptions,
+    PictureFileOptions,
+    Scaling,
+    SequencesOptions,
+    SoundOptions,
+    TabularOptions,
+)
 from dlcli.data.encoders.category import CategoryEncoder, CategoryFit, CellKind
 from dlcli.data.encoders.classes import ClassEncoder, ClassFit, ClassKind
 from dlcli.data.encoders.date import DateEncoder, DateFit
 from dlcli.data.encoders.encoder import Encoder, Fit
 from dlcli.data.encoders.image import ImageEncoder, ImageFit
 from dlcli.data.encoders.number import NumberEncoder, NumberFit
+from dlcli.data.encoders.sound import SoundEncoder, SoundFit
+from dlcli.data.encoders.steps import StepsEncoder, StepsFit
+from dlcli.data.encoders.stream import StreamEncoder
+from dlcli.data.encoders.tokens import TokensEncoder, TokensFit
 from dlcli.data.sources.source import ColumnKind
 from dlcli.errors import CheckpointError
 
@@ -21,19 +34,32 @@ _ENCODERS: dict[str, Any] = {
     "class": ClassEncoder,
     "date": DateEncoder,
     "image": ImageEncoder,
+    "tokens": TokensEncoder,
+    "sound": SoundEncoder,
+    "steps": StepsEncoder,
+    "stream": StreamEncoder,
 }
 
 
-def input_fit(name: str, kind: ColumnKind, options: TabularOptions) -> Fit:
-    """Return the fit for an input column of this kind."""
+def input_fit(name: str, kind: ColumnKind, options: DataOptions, folder: Path) -> Fit:
+    """Return the fit for an input column of this kind; paths in the options start from `folder`."""
+    tabular = options if isinstance(options, TabularOptions) else TabularOptions()
     if kind == "numeric":
-        return NumberFit(name, options.scaling, options.missing)
+        return NumberFit(name, tabular.scaling, tabular.missing)
     if kind == "date":
-        return DateFit(name, options.missing)
+        return DateFit(name, tabular.missing)
     if kind == "image":
-        return ImageFit(name)
+        files = options.section(PictureFileOptions) or PictureFileOptions()
+        return ImageFit(name, files, options.section(NormalizeOptions))
+    if kind == "text":
+        return TokensFit(name, tabular.text, folder)
+    if kind == "sound":
+        return SoundFit(name, options.section(SoundOptions) or SoundOptions())
+    if kind == "steps":
+        most = options.max_length if isinstance(options, SequencesOptions) else None
+        return StepsFit(name, tabular.scaling, most)
     cells: CellKind = "boolean" if kind == "boolean" else "categorical"
-    return CategoryFit(name, cells, options.missing, options.categories)
+    return CategoryFit(name, cells, tabular.missing, tabular.categories)
 
 
 def class_fit(name: str, kind: ColumnKind) -> ClassFit:

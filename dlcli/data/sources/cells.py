@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlcli.data.sources.dialect import Dialect, cell_text
+from dlcli.errors import DataError
 
 
 def clean(array: pa.Array, column: str, dialect: Dialect, *, nulled: bool = False) -> pa.Array:
@@ -49,9 +50,15 @@ def texts(array: pa.Array) -> pa.Array:
 
 
 def column_array(values: Sequence[object]) -> pa.Array:
-    """Return one column of parsed JSON or YAML values; texts where their types differ."""
+    """Return one column of parsed JSON or YAML values; texts where their types differ.
+
+    Raises:
+        DataError: A text has half of a character.
+    """
     try:
         array = pa.array(values)
+    except UnicodeEncodeError as error:
+        raise DataError(f"a text is no Unicode text: {error}") from error
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         given = [None if value is None else _text(value) for value in values]
         return pa.array(given, pa.string())

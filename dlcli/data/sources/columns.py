@@ -33,7 +33,7 @@ def check_config(options: TableOptions, reader: Reader) -> None:
             f"{reader.path.name} has no column `{name}`",
             path=path,
             suggestion=nearest(name, reader.names),
-            note=_columns_note(reader.names),
+            note=columns_note(reader.names),
         )
         for path, name in mentions
         if name not in reader.names
@@ -48,7 +48,8 @@ def check_config(options: TableOptions, reader: Reader) -> None:
         raise ConfigError(faults)
 
 
-def _columns_note(names: Sequence[str]) -> str:
+def columns_note(names: Sequence[str]) -> str:
+    """Return what columns there are, for a message."""
     if len(names) == 1:
         return f"its only column is `{names[0]}`: is `separator` right?"
     shown = ", ".join(names[:30])
@@ -71,7 +72,7 @@ def check_files(
                         f"{reader.path.name} lacks {found}, which "
                         f"{readers['path'][0].path.name} has",
                         path=("data", key),
-                        note=_columns_note(reader.names),
+                        note=columns_note(reader.names),
                     )
                 )
     if faults:

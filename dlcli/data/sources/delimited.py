@@ -14,12 +14,14 @@ import pyarrow.csv as pa_csv
 
 from dlcli.data.sources.counting import RecordCount, count_records
 from dlcli.data.sources.dialect import Dialect
-from dlcli.data.sources.files import BLOCK_BYTES, blocks, check_width, open_text
+from dlcli.data.sources.files import blocks, check_width, open_text
 from dlcli.data.wording import counted
 from dlcli.errors import DataError, DlcliError
 
 if TYPE_CHECKING:
     from _csv import Reader as _Records
+
+BLOCK_BYTES = 1 << 18  # of a block, of which the parser reads up to 32 ahead
 
 
 @dataclass(frozen=True)

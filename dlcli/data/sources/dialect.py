@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from dlcli.config.data import DataOptions, TableOptions
+from dlcli.config.data import DataOptions, SeriesOptions, TableOptions
 
 DEFAULT_NA_VALUES = ("", "NA", "N/A", "NaN", "nan", "null", "None")
 
@@ -38,6 +38,14 @@ class Dialect:
 
 def dialect_of(options: DataOptions) -> Dialect:
     """Return how the files of a data set are read; the default one for embedded sets."""
+    if isinstance(options, SeriesOptions):
+        return Dialect(
+            header=options.header,
+            columns=tuple(options.columns or ()),
+            separator=options.separator,
+            encoding=options.encoding,
+            na_values=_missing(options.na_values),
+        )
     if not isinstance(options, TableOptions):
         return Dialect()
     return Dialect(
@@ -46,7 +54,7 @@ def dialect_of(options: DataOptions) -> Dialect:
         separator=options.separator,
         quoting=options.quoting,
         encoding=options.encoding,
-        na_values=tuple(dict.fromkeys(("", *map(cell_text, options.na_values)))),
+        na_values=_missing(options.na_values),
         strip=options.strip,
         replace={
             column: {
@@ -56,6 +64,10 @@ def dialect_of(options: DataOptions) -> Dialect:
             for column, changes in options.replace.items()
         },
     )
+
+
+def _missing(given: Sequence[str | int | float]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(("", *map(cell_text, given))))
 
 
 def cell_text(value: str | float | bool) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dlcli.config.data import LineOptions
+from dlcli.config.data.embedded import LineOptions
 from dlcli.data.sources.memory import MemorySource
 from dlcli.data.sources.source import Sources
 

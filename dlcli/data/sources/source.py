@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import pyarrow as pa
 
-ColumnKind = Literal["numeric", "categorical", "boolean", "date", "text", "image"]
-Task = Literal["classification", "regression"]
+ColumnKind = Literal["numeric", "categorical", "boolean", "date", "text", "image", "steps", "sound"]
+Task = Literal["classification", "regression", "forecasting", "language_modeling"]
 
 
 class Source(Protocol):
@@ -40,6 +41,7 @@ class Sources:
         fingerprint: sha256 over the bytes that were opened.
         task: What the data set is known for; None leaves it to the target.
         warnings: What the user should know about these data.
+        folder: What paths in the options start from.
     """
 
     train: Source
@@ -50,6 +52,7 @@ class Sources:
     fingerprint: str
     task: Task | None = None
     warnings: tuple[str, ...] = ()
+    folder: Path = Path()
 
 
 def with_origin(batch: pa.RecordBatch, place: str, row: int) -> pa.RecordBatch:

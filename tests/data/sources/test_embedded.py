@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 import sklearn.datasets
 
-from dlcli.config.data import DataOptions, InlineOptions, LineOptions
+from dlcli.config.data import DataOptions
+from dlcli.config.data.embedded import InlineOptions, LineOptions
 from dlcli.config.options import components
 from dlcli.data.sources.embedded import open_embedded
 from dlcli.data.sources.inline import open_inline
@@ -43,7 +44,8 @@ def test_embedded_sets_are_those_of_scikit_learn(name):
 
 def test_nothing_of_scikit_learn_is_imported():
     code = (
-        "import sys; from pathlib import Path; from dlcli.config.data import DigitsOptions;"
+        "import sys; from pathlib import Path;"
+        "from dlcli.config.data.embedded import DigitsOptions;"
         "from dlcli.data.sources.embedded import open_embedded;"
         "open_embedded(DigitsOptions(), Path()); print('sklearn' in sys.modules)"
     )

@@ -1,0 +1,31 @@
+"""The `data` section: where records come from, how they are split and prepared."""
+
+from dlcli.config.data.audio import AudioOptions as AudioOptions
+from dlcli.config.data.audio import SoundOptions as SoundOptions
+from dlcli.config.data.augment import PictureAugmentOptions as PictureAugmentOptions
+from dlcli.config.data.augment import SoundAugmentOptions as SoundAugmentOptions
+from dlcli.config.data.base import CategoryOptions as CategoryOptions
+from dlcli.config.data.base import ColumnType as ColumnType
+from dlcli.config.data.base import DataOptions as DataOptions
+from dlcli.config.data.base import Form as Form
+from dlcli.config.data.base import MissingOptions as MissingOptions
+from dlcli.config.data.base import RecordOptions as RecordOptions
+from dlcli.config.data.base import Scalar as Scalar
+from dlcli.config.data.base import Scaling as Scaling
+from dlcli.config.data.base import ShareOrRows as ShareOrRows
+from dlcli.config.data.base import SplitOptions as SplitOptions
+from dlcli.config.data.base import TabularOptions as TabularOptions
+from dlcli.config.data.base import TextOptions as TextOptions
+from dlcli.config.data.embedded import InlineOptions as InlineOptions
+from dlcli.config.data.image import ImageFolderOptions as ImageFolderOptions
+from dlcli.config.data.image import ImagesOptions as ImagesOptions
+from dlcli.config.data.image import NormalizeOptions as NormalizeOptions
+from dlcli.config.data.image import PictureFileOptions as PictureFileOptions
+from dlcli.config.data.image import PictureOptions as PictureOptions
+from dlcli.config.data.ratings import RatingsOptions as RatingsOptions
+from dlcli.config.data.sequences import SequencesOptions as SequencesOptions
+from dlcli.config.data.series import SeriesOptions as SeriesOptions
+from dlcli.config.data.series import TimeSplitOptions as TimeSplitOptions
+from dlcli.config.data.table import TableOptions as TableOptions
+from dlcli.config.data.text import TextFileOptions as TextFileOptions
+from dlcli.config.data.torchvision import TorchvisionOptions as TorchvisionOptions

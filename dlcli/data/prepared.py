@@ -1,0 +1,39 @@
+"""What every kind of data becomes before training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from dlcli.data.examples import Examples
+from dlcli.data.preprocessor import Preprocessor
+from dlcli.data.sources.source import Task
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set ready to train on.
+
+    Attributes:
+        task: What is learned.
+        task_reason: Why, in words.
+        preprocessor: Fitted on the training rows.
+        examples: Encoded rows by part; a part without rows is not there.
+        rows: Per part, rows of its file (of all its files, one after the other), or its tokens,
+            0-based.
+        fingerprint: sha256 over what was read.
+        warnings: What the user should know, each once.
+        class_counts: Training rows per class (K,) int64; None where there are no classes.
+    """
+
+    task: Task
+    task_reason: str
+    preprocessor: Preprocessor
+    examples: Mapping[str, Examples]
+    rows: Mapping[str, np.ndarray | range]
+    fingerprint: str
+    warnings: tuple[str, ...]
+    class_counts: Tensor | None

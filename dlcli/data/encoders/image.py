@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,26 +11,37 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from dlcli.config.data import NormalizeOptions, PictureFileOptions
 from dlcli.data.encoders.encoder import CellError
-from dlcli.data.encoders.parse import numbers
+from dlcli.data.encoders.pixels import image_pixels, image_sizes
+from dlcli.data.pictures import Resize
 from dlcli.data.spec import Field
+from dlcli.errors import ConfigError
+
+_ROWS_AT_ONCE = 256
+_LEVELS = np.arange(256)
 
 
 @dataclass(frozen=True)
 class ImageEncoder:
     """A column of images of one size; see `Encoder`.
 
+    A cell is rows of pixels, those as JSON text, or the path of a picture file, which is brought
+    to this size.
+
     Attributes:
         name: The column.
-        shape: (C, H, W).
-        mean: Per channel, over the training rows, in stored units (0..255).
+        shape: (C, H, W); C is 1 for grey.
+        mean: Per channel, in stored units (0..255).
         std: Likewise; 1 where the channel is constant.
+        resize: How a file of another shape is brought to this one; see `PictureFileOptions`.
     """
 
     name: str
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize: Resize = "crop"
 
     @property
     def field(self) -> Field:
@@ -45,7 +55,8 @@ class ImageEncoder:
 
     def encode(self, array: pa.Array) -> Tensor:
         """Return (N, C, H, W) uint8."""
-        return torch.from_numpy(_pixels(array, self.name, self.shape).copy())
+        pixels = image_pixels(array, self.name, self.shape, self.resize)
+        return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
 
     def decode(self, values: Tensor) -> list[Any]:
         """Return rows of pixels: H lists of W numbers, or C lists of those."""
@@ -58,95 +69,93 @@ class ImageEncoder:
 
     def state(self) -> dict[str, Any]:
         """Return plain data."""
-        plain = {key: list(value) for key, value in asdict(self).items() if key != "name"}
-        return {"kind": "image", "name": self.name, **plain}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {"kind": "image", **plain}
 
 
 class ImageFit:
-    """Fits an `ImageEncoder` in one pass; sums are of integers, so exact.
+    """Fits an `ImageEncoder` in one pass; it counts how often each value occurs, so is exact.
 
     Args:
         name: The column.
+        files: How picture files become pixels.
+        normalize: Given figures; None takes those of the training rows.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(
+        self, name: str, files: PictureFileOptions, normalize: NormalizeOptions | None
+    ) -> None:
+        self._name, self._files, self._normalize = name, files, normalize
         self._shape: tuple[int, int, int] | None = None
-        self._count = 0
-        self._sums: np.ndarray = np.zeros(0)
-        self._squares: np.ndarray = np.zeros(0)
+        self._counts = np.zeros((0, 256), np.int64)
+        self._is_grey = True
 
     def add(self, array: pa.Array) -> None:
         """Take in training cells; see `Fit`."""
         if not len(array):
             return
         if self._shape is None:
-            self._shape = _shape(array[0].as_py(), self._name)
-            self._sums = np.zeros(self._shape[0], np.int64)
-            self._squares = np.zeros(self._shape[0], np.int64)
-        pixels = _pixels(array, self._name, self._shape).astype(np.int64)
-        self._count += pixels.size // self._shape[0]
-        self._sums += pixels.sum(axis=(0, 2, 3))
-        self._squares += np.square(pixels).sum(axis=(0, 2, 3))
+            sizes = image_sizes(array)
+            if not sizes:
+                expected = "is not an image: rows of pixels, H lists of W numbers"
+                raise CellError(self._name, array[0].as_py(), expected)
+            channels, height, width = [1, *sizes][-3:]
+            channels = {"grey": 1, "rgb": 3}.get(self._files.mode, channels)
+            self._shape = (channels, height, width)
+            self._is_grey = self._files.mode != "rgb" and channels in (1, 3)
+            self._counts = np.zeros((channels, 256), np.int64)
+        pixels = image_pixels(array, self._name, self._shape, self._files.resize)
+        for start in range(0, len(pixels), _ROWS_AT_ONCE):
+            some = pixels[start : start + _ROWS_AT_ONCE]
+            self._is_grey = self._is_grey and bool((some == some[:, :1]).all())
+            for channel, counts in enumerate(self._counts):
+                counts += np.bincount(some[:, channel].reshape(-1), minlength=256)
 
     def again(self) -> bool:
         """Return False: one pass is enough."""
         return False
 
     def finish(self) -> ImageEncoder:
-        """Return the encoder."""
+        """Return the encoder, a grey one if no training pixel has a colour.
+
+        Raises:
+            ConfigError: The figures given are for another number of channels.
+        """
         if self._shape is None:
             raise CellError(self._name, None, "is missing in every training row")
-        mean = [int(total) / self._count for total in self._sums]
-        spread = [
-            (self._count * int(squares) - int(total) ** 2) / self._count**2
-            for squares, total in zip(self._squares, self._sums, strict=True)
-        ]
-        std = tuple(math.sqrt(value) or 1.0 for value in spread)
-        return ImageEncoder(self._name, self._shape, tuple(mean), std)
+        counts = self._counts[:1] if self._is_grey else self._counts
+        shape = (len(counts), *self._shape[1:])
+        mean, std = _given(self._normalize, len(counts)) or _moments(counts)
+        return ImageEncoder(self._name, shape, mean, std, self._files.resize)
 
 
-def _shape(image: object, column: str) -> tuple[int, int, int]:
-    try:
-        shape = np.array(json.loads(image) if isinstance(image, str) else image).shape
-    except ValueError as error:
-        raise CellError(column, image, "is not an image") from error
-    if len(shape) == 2:
-        return (1, *shape)
-    if len(shape) == 3:
-        return shape
-    raise CellError(column, image, "is not an image: rows of pixels, H lists of W numbers")
+_Figures = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def _pixels(array: pa.Array, column: str, shape: tuple[int, int, int]) -> np.ndarray:
-    """Return images (N, C, H, W) uint8."""
-    if array.null_count:
-        raise CellError(column, None, "is missing")
-    expected = f"is not an image of {shape[1]} rows of {shape[2]} pixels from 0 to 255"
-    if pa.types.is_string(array.type):
-        try:
-            array = pa.array([json.loads(text) for text in array.to_pylist()])
-        except ValueError as error:
-            raise CellError(column, array[0].as_py(), expected) from error
-    sizes = shape[1:] if shape[0] == 1 else shape
-    flat = array
-    for size in sizes:
-        if not _has_length(flat, size):
-            raise CellError(column, array[0].as_py(), expected)
-        flat = flat.flatten()
-    values = numbers(flat, column)
-    if len(values) != len(array) * math.prod(shape) or not _are_bytes(values):
-        raise CellError(column, array[0].as_py(), expected)
-    return values.astype(np.uint8).reshape(len(array), *shape)
+def _moments(counts: np.ndarray) -> _Figures:
+    """Return mean and deviation of each channel, from how often each value (C, 256) occurs."""
+    means: list[float] = []
+    deviations: list[float] = []
+    for channel in counts:
+        count, total = int(channel.sum()), int(channel @ _LEVELS)
+        squares = int(channel @ _LEVELS**2)
+        means.append(total / count)
+        deviations.append(math.sqrt((count * squares - total**2) / count**2) or 1.0)
+    return tuple(means), tuple(deviations)
 
 
-def _has_length(array: pa.Array, size: int) -> bool:
-    if pa.types.is_fixed_size_list(array.type):
-        return bool(array.type.list_size == size)
-    if not pa.types.is_list(array.type) or array.null_count:
-        return False
-    return bool((np.diff(array.offsets.to_numpy()) == size).all())
-
-
-def _are_bytes(values: np.ndarray) -> bool:
-    return bool(((values >= 0) & (values <= 255) & (values == np.floor(values))).all())
+def _given(figures: NormalizeOptions | None, channels: int) -> _Figures | None:
+    """Return figures for values from 0 to 1 in stored units; one serves every channel."""
+    if figures is None:
+        return None
+    if len(figures.mean) not in (1, channels):
+        raise ConfigError(
+            f"`normalize` is for {len(figures.mean)} channels, and the pictures have {channels}",
+            path=("data", "normalize"),
+            suggestion="give one figure, or one for each channel",
+        )
+    mean, std = (
+        tuple(255 * value for value in (values * channels if len(values) == 1 else values))
+        for values in (figures.mean, figures.std)
+    )
+    return mean, std

@@ -6,16 +6,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from PIL import Image
 
+from dlcli.config.data import NormalizeOptions, PictureFileOptions
 from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.image import ImageFit
 from dlcli.data.encoders.registry import encoder_from_state
+from dlcli.data.sources.picture_files import picture_cells
+from dlcli.errors import ConfigError, DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 17, (5, 3, 2))
 
 
-def fit(images):
-    image_fit = ImageFit("image")
+def fit(images, normalize=None, **files):
+    image_fit = ImageFit("image", PictureFileOptions(**files), normalize)
     image_fit.add(pa.array(images[:2].tolist()))
     image_fit.add(pa.array(images[2:].tolist()))
     return image_fit.finish()
@@ -43,6 +47,64 @@ def test_colour_images_have_channels_first():
     encoder = fit(images)
     np.testing.assert_allclose(encoder.mean, images.mean(axis=(0, 2, 3)), rtol=1e-12)
     assert encoder.encode(pa.array(images.tolist())).shape == (4, 3, 2, 2)
+
+
+COLOURS = np.random.default_rng(0).integers(0, 256, (5, 3, 4, 6), np.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bytes_held_in_memory_are_those_of_lists(channels):
+    pixels = COLOURS[:, :channels]
+    cells = picture_cells(pixels)
+    shown = pixels[:, 0] if channels == 1 else pixels
+    assert cells.to_pylist() == shown.tolist()
+    encoder = fit(shown)
+    assert encoder.encode(cells).equal(torch.from_numpy(pixels))
+    assert encoder.encode(cells.slice(2, 2)).equal(torch.from_numpy(pixels[2:4]))
+
+
+def test_grey_pictures_stored_with_three_channels_become_grey():
+    grey = COLOURS[:, [0, 0, 0]]
+    assert fit(grey).shape == (1, 4, 6)
+    assert fit(grey) == fit(grey[:, 0])
+    assert fit(grey, mode="rgb").shape == (3, 4, 6)
+    assert fit(grey).encode(picture_cells(grey)).equal(torch.from_numpy(grey[:, :1]))
+    coloured = np.concatenate([grey, COLOURS[:1]])
+    assert fit(coloured).encode(picture_cells(grey[:, :1])).equal(torch.from_numpy(grey))
+
+
+def test_given_figures_are_of_values_from_0_to_1():
+    encoder = fit(COLOURS, NormalizeOptions(mean=[0.2, 0.4, 0.6], std=[0.1, 1.0, 2.0]))
+    assert encoder.mean == pytest.approx([51, 102, 153])
+    assert encoder.std == pytest.approx([25.5, 255, 510])
+    one = NormalizeOptions(mean=[0.5], std=[0.5])
+    assert fit(COLOURS, one).mean == (127.5, 127.5, 127.5)
+    with pytest.raises(ConfigError, match="`normalize` is for 3 channels, and the pictures have 1"):
+        fit(PIXELS, NormalizeOptions(mean=[0.5] * 3, std=[0.5] * 3))
+
+
+def test_a_path_is_a_picture_brought_to_the_size_of_training(tmp_path):
+    encoder = encoder_from_state(fit(COLOURS, resize="stretch").state())
+    path = tmp_path / "large.png"
+    large = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 30, 3), np.uint8))
+    large.save(path)
+    expected = np.asarray(large.resize((6, 4), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    rows = json.dumps(COLOURS[0].tolist())
+    encoded = encoder.encode(pa.array([str(path), rows, json.dumps(str(path))]))
+    assert encoded.numpy().tolist() == [expected.tolist(), COLOURS[0].tolist(), expected.tolist()]
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"text")
+    for name, words in (("a.png", "is no picture"), ("b.png", "is no file that can be read")):
+        with pytest.raises(DataError, match=f"{tmp_path / name} {words}"):
+            fit(COLOURS).encode(pa.array([str(tmp_path / name)]))
+
+
+@pytest.mark.parametrize("text", ["[[1, 2", "[[1, 2]]", '[["a"]]', "[[[]]]"])
+def test_json_that_is_no_such_image_is_refused(text):
+    with pytest.raises(CellError, match="3 rows of 2 pixels from 0 to 255"):
+        fit(PIXELS).encode(pa.array([text]))
 
 
 @pytest.mark.parametrize("image", [[[1, 2]], [[1, 2], [3, 4], [5, 300]], [[1, 2], [3], [4, 5, 6]]])

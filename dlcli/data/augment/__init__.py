@@ -1,0 +1,1 @@
+"""Variations of training examples, drawn anew in each epoch."""

@@ -90,20 +90,21 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
     outside = {options.split.column, options.split.group}
     check_files(readers, needed, outside)
 
-    scans = _scan(readers["path"], dialect, needed)
+    scans = scan_columns(readers["path"], dialect, needed)
     kinds, warnings = _kinds(options, scans)
-    sources = {"path": TableSource(readers["path"], dialect, kinds, _plain(scans, dialect))}
+    sources = {"path": TableSource(readers["path"], dialect, kinds, plain_columns(scans, dialect))}
     for key in ("val_path", "test_path"):
         if key in readers:
             columns = [name for name in kinds if name not in outside]
-            found = _scan(readers[key], dialect, columns)
+            found = scan_columns(readers[key], dialect, columns)
             sources[key] = replace(
-                sources["path"], readers=readers[key], plain=_plain(found, dialect)
+                sources["path"], readers=readers[key], plain=plain_columns(found, dialect)
             )
     targets = target_names(options)
     inputs = tuple(name for name in kinds if name not in outside and name not in targets)
     if not inputs:
-        raise _no_inputs(kinds, scans, outside | set(targets), warnings)
+        fault = "no column is left to predict from"
+        raise DataError([Fault(fault, path=("data",), note="; ".join(warnings))])
     said = [warning for group in readers.values() for one in group for warning in one.warnings]
     return Sources(
         train=sources["path"],
@@ -113,10 +114,11 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
         inputs=inputs,
         fingerprint=fingerprint([path for paths in files.values() for path in paths]),
         warnings=(*said, *warnings),
+        folder=folder,
     )
 
 
-def _scan(
+def scan_columns(
     readers: Sequence[Reader], dialect: Dialect, columns: Sequence[str]
 ) -> dict[str, ColumnScan]:
     """Look at every cell of these columns once, and check that no row got lost."""
@@ -139,27 +141,8 @@ def _scan(
     return scans
 
 
-def _no_inputs(
-    kinds: Mapping[str, ColumnKind],
-    scans: Mapping[str, ColumnScan],
-    others: set[str | None],
-    warnings: Sequence[str],
-) -> DataError:
-    """Return the error of a table without inputs: where there is free text, it names that."""
-    found = "no column is left to predict from"
-    texts = [name for name in scans if name not in {*kinds, *others} and scans[name].kind == "text"]
-    if not texts:
-        return DataError([Fault(found, path=("data",), note="; ".join(warnings))])
-    remedy = "add columns of numbers, dates or categories, such as the length of the text"
-    if repeating := [name for name in texts if scans[name].repeats]:
-        remedy = f"`types: {{{repeating[0]}: categorical}}` takes each text for a category"
-    verb = "is" if len(texts) == 1 else "are"
-    shown = ", ".join(f"`{name}`" for name in texts[:10]) + ", ..." * (len(texts) > 10)
-    said = f"{found}: {shown} {verb} free text, and text input is not supported yet"
-    return DataError(said, path=("data",), suggestion=remedy)
-
-
-def _plain(scans: Mapping[str, ColumnScan], dialect: Dialect) -> frozenset[str]:
+def plain_columns(scans: Mapping[str, ColumnScan], dialect: Dialect) -> frozenset[str]:
+    """Return the columns that a parser may read as numbers at once."""
     return frozenset(
         name
         for name, scan in scans.items()
@@ -170,53 +153,50 @@ def _plain(scans: Mapping[str, ColumnScan], dialect: Dialect) -> frozenset[str]:
 def _kinds(
     options: TableOptions, scans: Mapping[str, ColumnScan]
 ) -> tuple[dict[str, ColumnKind], list[str]]:
-    """Return the kinds of the columns to use, and why others are left out."""
-    kinds: dict[str, ColumnKind] = {}
-    texts: list[str] = []
-    empty: list[str] = []
-    targets = target_names(options)
-    for name, scan in scans.items():
-        if scan.unsupported:
-            raise DataError(
-                f"column `{name}` holds {scan.unsupported} values, which no input takes",
-                suggestion=f"leave it out: `drop: [{name}]`",
-            )
-        kind = options.types.get(name) or scan.kind
-        if kind is None and name in targets:
-            raise DataError(f"every cell of the target `{name}` is missing")
-        if kind == "text" and name in (*targets, options.split.column, options.split.group):
-            kind = "categorical"
-        if kind is None:
-            empty.append(name)
-        elif kind == "text":
-            texts.append(name)
-        else:
-            kinds[name] = kind
-    return kinds, _column_warnings(options, scans, kinds, texts, empty)
+    """Return the kinds of the columns to use, and why others are left out.
 
-
-def _column_warnings(
-    options: TableOptions,
-    scans: Mapping[str, ColumnScan],
-    kinds: Mapping[str, ColumnKind],
-    texts: Sequence[str],
-    empty: Sequence[str],
-) -> list[str]:
+    Free text is an input where `types` says so, or where there is nothing else to learn from.
+    """
+    kinds = {name: kind for name, scan in scans.items() if (kind := _kind(name, scan, options))}
+    special = {*target_names(options), options.split.column, options.split.group}
     warnings = []
-    if texts:
-        repeating = next((name for name in texts if scans[name].repeats), None)
-        offer = f"`types: {{{repeating}: categorical}}` takes each text for a category; "
-        warnings.append(
-            f"left out, free text: {', '.join(texts)} ({offer if repeating else ''}"
-            f"`drop: [{', '.join(texts)}]` says that it is meant)"
-        )
-    if empty:
+    texts = [name for name in kinds if kinds[name] == "text" and name not in options.types]
+    if texts and all(scans[name].is_id for name in kinds.keys() - special - {*texts}):
+        said = ", ".join(f"{name}: text" for name in texts)
+        warnings.append(f"free text, taken as such (`types: {{{said}}}` says that it is meant)")
+    elif texts:
+        kinds = {name: kind for name, kind in kinds.items() if name not in texts}
+        warnings.append(_left_out(texts, scans))
+    if empty := [name for name in scans if name not in {*kinds, *texts}]:
         warnings.append(f"left out, every cell missing: {', '.join(empty)}")
-    special = {*target_names(options), options.split.column, options.split.group, *options.types}
-    ids = [name for name in kinds if name not in special and scans[name].is_id]
+    ids = [name for name in kinds if name not in {*special, *options.types} and scans[name].is_id]
     if ids:
         warnings.append(
             f"may be row ids, of which a model learns nothing: {', '.join(ids)} "
             f"(`drop: [{', '.join(ids)}]` leaves them out)"
         )
-    return warnings
+    return kinds, warnings
+
+
+def _kind(name: str, scan: ColumnScan, options: TableOptions) -> ColumnKind | None:
+    """Return what a column is taken for; None where every cell is missing."""
+    if scan.unsupported:
+        raise DataError(
+            f"column `{name}` holds {scan.unsupported} values, which no input takes",
+            suggestion=f"leave it out: `drop: [{name}]`",
+        )
+    kind = options.types.get(name) or scan.kind
+    targets = target_names(options)
+    if kind is None and name in targets:
+        raise DataError(f"every cell of the target `{name}` is missing")
+    if kind == "text" and name in (*targets, options.split.column, options.split.group):
+        return "categorical"
+    return kind
+
+
+def _left_out(texts: Sequence[str], scans: Mapping[str, ColumnScan]) -> str:
+    offers = [f"`types: {{{texts[0]}: text}}` makes it an input"]
+    if repeating := next((name for name in texts if scans[name].repeats), None):
+        offers.append(f"`types: {{{repeating}: categorical}}` takes each text for a category")
+    offers.append(f"`drop: [{', '.join(texts)}]` says that it is meant")
+    return f"left out, free text: {', '.join(texts)} ({'; '.join(offers)})"

@@ -89,13 +89,61 @@ def test_a_number_may_mean_missing(tmp_path):
     assert columns["c"] == [None, 3.0]
 
 
-def test_free_text_is_left_out_with_a_pointer(tmp_path):
-    rows = "\n".join(f"message number {index} of many,{index},{index % 2}" for index in range(30))
-    sources, _ = read(write(tmp_path, f"text,row,y\n{rows}\n"))
-    assert sources.inputs == ("row",)
-    assert "free text: text (`drop: [text]` says that it is meant)" in sources.warnings[0]
+def table(*columns):
+    """Return a CSV of 30 rows: a row id, free text, few numbers or classes, by their names."""
+    cells = {
+        "id": lambda i: i,
+        "text": lambda i: f"message number {i * 7} of many",
+        "note": lambda i: f"remark number {i * 9} of many",
+        "few": lambda i: i % 5,
+        "twice": lambda i: f"message number {i % 18} of many",
+        "y": lambda i: i % 2,
+    }
+    rows = [",".join(str(cells[name](i)) for name in columns) for i in range(30)]
+    return "\n".join([",".join(columns), *rows]) + "\n"
+
+
+def test_free_text_beside_other_inputs_is_left_out_with_a_pointer(tmp_path):
+    sources, _ = read(write(tmp_path, table("text", "note", "few", "y")))
+    assert sources.inputs == ("few",)
+    assert sources.warnings == (
+        "left out, free text: text, note (`types: {text: text}` makes it an input; "
+        "`drop: [text, note]` says that it is meant)",
+    )
+
+
+@pytest.mark.parametrize("kind", ["text", "categorical"])
+def test_free_text_is_an_input_where_types_say_so(tmp_path, kind):
+    sources, _ = read(write(tmp_path, table("text", "few", "y")), types={"text": kind})
+    assert sources.train.kinds == {"text": kind, "few": "numeric", "y": "numeric"}
+    assert sources.warnings == ()
+
+
+@pytest.mark.parametrize("columns", [("text", "y"), ("text", "note", "y")])
+def test_free_text_alone_is_an_input_by_itself(tmp_path, columns):
+    texts = columns[:-1]
+    sources, _ = read(write(tmp_path, table(*columns)))
+    assert sources.inputs == texts
+    assert {sources.train.kinds[name] for name in texts} == {"text"}
+    said = ", ".join(f"{name}: text" for name in texts)
+    assert sources.warnings == (
+        f"free text, taken as such (`types: {{{said}}}` says that it is meant)",
+    )
+    assert read(tmp_path, types=dict.fromkeys(texts, "text"))[0].warnings == ()
+
+
+def test_free_text_beside_row_ids_alone_is_an_input(tmp_path):
+    sources, _ = read(write(tmp_path, table("id", "text", "y")))
+    assert sources.inputs == ("id", "text")
+    assert "free text, taken as such" in sources.warnings[0]
     assert "row ids" in sources.warnings[1]
-    assert read(tmp_path, types={"text": "categorical"})[0].inputs == ("text", "row")
+
+
+def test_text_is_never_a_target_or_what_splits(tmp_path):
+    write(tmp_path, table("few", "text", "note", "twice", "y"))
+    split = {"group": "note"}
+    sources, _ = read(tmp_path, target="text", types={"text": "text"}, split=split, drop=["twice"])
+    assert sources.train.kinds["text"] == sources.train.kinds["note"] == "categorical"
 
 
 def test_columns_without_a_value_are_left_out(tmp_path):
@@ -244,11 +292,12 @@ def test_missing_files_are_named_with_the_nearest(tmp_path):
 
 
 def test_text_that_repeats_is_offered_as_categories(tmp_path):
-    rows = "".join(
-        f"message number {index % 18} of many,{index % 7},{index}\n" for index in range(30)
+    sources, _ = read(write(tmp_path, table("twice", "few", "y")))
+    assert sources.warnings == (
+        "left out, free text: twice (`types: {twice: text}` makes it an input; "
+        "`types: {twice: categorical}` takes each text for a category; "
+        "`drop: [twice]` says that it is meant)",
     )
-    sources, _ = read(write(tmp_path, f"text,x,y\n{rows}"))
-    assert "free text: text (`types: {text: categorical}` takes each" in sources.warnings[0]
 
 
 def test_a_wrong_separator_is_suspected(tmp_path):
@@ -344,14 +393,3 @@ def test_utf_16_is_recognised(tmp_path, encoding, remedy, given):
 def test_huge_numbers_are_scanned_without_a_warning(tmp_path):
     write(tmp_path, "a,y\n1e308,1\n-1e308,2\n1e999,3\n1e999,4\n")
     assert read(tmp_path)[1]["a"] == ["1e308", "-1e308", "1e999", "1e999"]
-
-
-@pytest.mark.parametrize(
-    ("distinct", "remedy"), [(60, "add columns of numbers"), (40, "`types: {words: categorical}`")]
-)
-def test_text_alone_is_told_to_be_unsupported(tmp_path, distinct, remedy):
-    lines = "".join(f"a remark of some length on {i % distinct},{i % 2}\n" for i in range(60))
-    found = fault(write(tmp_path, f"words,y\n{lines}"))
-    assert "`words` is free text, and text input is not supported yet" in found
-    assert remedy in found
-    assert ("categorical" in found) == (distinct == 40)

@@ -2,11 +2,15 @@
 
     python -m benchmarks.memory
     python -m benchmarks.memory --rows 250000 1000000 --format parquet --target class
+    python -m benchmarks.memory --rows 1000000 --target series
 
 One epoch of a small network with everything that `dlcli train` does, then `dlcli predict` on the
 same file. Both figures are peaks of the whole process: its resident set, which counts the pages of
 mapped files such as torch's libraries, and its anonymous pages alone. Needs /proc, so Linux, and a
 gigabyte of temporary space for four million rows.
+
+A series is measured against one of a few thousand rows, which has the same imports and batches:
+windows are views of rows that are held once, as float32.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
 INPUTS = 19
+CHANNELS = 8
+FEW_ROWS = 4000
 TARGET_BYTES = {"number": 4, "class": 8}
 _CHUNK_ROWS = 250_000
 _SAMPLE_SECONDS = 0.01
@@ -37,6 +43,11 @@ data: {{name: table, path: {path}, target: y, batch_size: 512}}
 model: {{name: mlp, hidden_sizes: [64]}}
 train: {{epochs: 1}}
 metrics: {metrics}
+"""
+_SERIES = """\
+data: {{name: series, path: {path}, target: x0, past: 96, horizon: 24, stride: 16, batch_size: 256}}
+model: linear
+train: {{epochs: 1}}
 """
 _METRICS = {"number": "[rmse, mae, r2]", "class": "[accuracy, f1_macro, roc_auc]"}
 
@@ -111,6 +122,13 @@ def measure_training(path: Path, *, target: str, processors: int | None = None) 
     return measure(words, folder=path.parent, processors=processors)
 
 
+def measure_windows(path: Path) -> Peak:
+    """Return the peak of `dlcli train` for one epoch on the windows of a series."""
+    config = path.with_suffix(".yaml")
+    config.write_text(_SERIES.format(path=path.name))
+    return measure(["-m", "dlcli", "train", config.name], folder=path.parent)
+
+
 def measure_prediction(path: Path, *, processors: int | None = None) -> Peak:
     """Return the peak of `dlcli predict` on a table, with the newest run beside it."""
     words = ["-m", "dlcli", "predict", path.name, "--output", f"{path.stem}-out.csv"]
@@ -136,6 +154,24 @@ def write_table(path: Path, rows: int, *, target: str, seed: int = 0) -> Path:
         writer.write_table(table)
     writer.close()
     return path
+
+
+def write_series(path: Path, rows: int, *, seed: int = 0) -> Path:
+    """Write a CSV or Parquet series: a time each minute, and 8 random walks."""
+    random = np.random.default_rng(seed)
+    times = np.datetime64("2020-01-01", "s") + 60 * np.arange(rows)
+    walks = random.standard_normal((rows, CHANNELS)).cumsum(0).round(3)
+    table = pa.table(
+        {"time": times, **{f"x{number}": walks[:, number] for number in range(CHANNELS)}}
+    )
+    write: Any = pa_parquet.write_table if path.suffix == ".parquet" else pa_csv.write_csv
+    write(table, str(path))
+    return path
+
+
+def series_bytes(rows: int) -> int:
+    """Return what a series' numbers take as float32."""
+    return rows * CHANNELS * 4
 
 
 def tensor_bytes(rows: int, *, target: str) -> int:
@@ -168,7 +204,7 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m benchmarks.memory", description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 4_000_000])
     parser.add_argument("--format", choices=["csv", "parquet"], default="csv")
-    parser.add_argument("--target", choices=sorted(TARGET_BYTES), default="number")
+    parser.add_argument("--target", choices=[*TARGET_BYTES, "series"], default="number")
     parser.add_argument("--processors", type=int, help="how many the libraries believe in")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -179,7 +215,15 @@ def main() -> None:
             f"anonymous {torch.anonymous / 1e6:.0f} MB, {torch.seconds:.1f} s\n"
         )
         print(f"{'MB over that':28} {'resident':>9} {'anonymous':>9} {'allowed':>8} {'seconds':>8}")
+        if given.target == "series":
+            torch = measure_windows(write_series(folder / f"few.{given.format}", FEW_ROWS))
         for rows in given.rows:
+            if given.target == "series":
+                path = write_series(folder / f"rows{rows}.{given.format}", rows)
+                size = series_bytes(rows) / 1e6
+                what = f"windows of {rows:,} ({size:.0f} MB)"
+                _row(what, measure_windows(path), torch, f"{3 * size:.0f}")
+                continue
             _report(folder, rows, given.format, given.target, given.processors, torch)
 
 

@@ -204,7 +204,12 @@ def test_3_five_faults_are_told_at_once_before_torch_is_imported(tmp_path: Path)
 
 CONFIG = {
     "target": (("classes.csv", "z", ""), "classes.csv has no column `z`", "data.target", (1, 48)),
-    "loss": (("classes.csv", "y", "loss: mse\n"), "for forecasting or regression", "loss.name", (4, 7)),
+    "loss": (
+        ("classes.csv", "y", "loss: mse\n"),
+        "for forecasting or regression",
+        "loss.name",
+        (4, 7),
+    ),
     "other loss": (
         ("numbers.csv", "y", "loss: focal\n"),
         "for classification",

@@ -20,10 +20,7 @@ class Categories(nn.Module):
     def __init__(self, fields: Sequence[Field]) -> None:
         super().__init__()
         self.embeddings = nn.ModuleList(
-            nn.Embedding(field.size, field.embedding_size)
-            if field.embedding_size
-            else OneHot(field.size)
-            for field in fields
+            _embedding(field) if field.embedding_size else OneHot(field.size) for field in fields
         )
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -32,6 +29,18 @@ class Categories(nn.Module):
         return torch.cat(
             [embed(column) for embed, column in zip(self.embeddings, columns, strict=True)], -1
         )
+
+
+def _embedding(field: Field) -> nn.Embedding:
+    """Return the vectors of a category's codes; that of the unknown one begins at zero.
+
+    Where every category of training has a code of its own it stays there, so that an unknown one
+    is answered as the mean of all would be.
+    """
+    embedding = nn.Embedding(field.size, field.embedding_size)
+    with torch.no_grad():
+        embedding.weight[0] = 0
+    return embedding
 
 
 class OneHot(nn.Module):

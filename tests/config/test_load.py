@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from families import NEEDS, ROOT, Needs, Root
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from dlcli.config.load import checked, load
 from dlcli.config.resolve import located, origins, resolved
 from dlcli.errors import ConfigError, DataError, MachineError, UsageError
 from dlcli.messages import render
+from tests.config.families import NEEDS, ROOT, Needs, Root
 
 
 @pytest.fixture

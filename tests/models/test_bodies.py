@@ -105,7 +105,7 @@ IDS = Kind(
 SMALL = {"hidden_size": 6}
 HEADS = {"d_model": 8, "nhead": 2}
 ON_SEQUENCES: list[ModelOptions] = [
-    RNNOptions(**SMALL, pooling="mean"),
+    RNNOptions(**SMALL, num_layers=2, bidirectional=True, pooling="mean"),
     LSTMOptions(**SMALL),
     LSTMOptions(**SMALL, num_layers=2, bidirectional=True, pooling="attention"),
     GRUOptions(**SMALL, bidirectional=True),
@@ -204,9 +204,17 @@ def run(trainer: Trainer, examples: ResidentExamples, epochs: int = 2) -> dict[s
     return {name: tensor.clone() for name, tensor in trainer.tensors().items()}
 
 
-def test_every_architecture_has_its_laws() -> None:
+def test_every_architecture_and_option_has_its_laws() -> None:
     tested = {options.name for options, _ in CASES} | {"linear", "mlp"}
     assert tested == set(components(ModelOptions))
+    tried = [
+        *(case[0] for case in CASES + WRITTEN_OUT + LAW_2),
+        TorchvisionModelOptions(weights="w"),
+    ]
+    given = {(o.name, key) for o in tried for key in o.model_dump(exclude_defaults=True)}
+    for name in tested - {"linear", "mlp"}:
+        options = set(components(ModelOptions)[name].model_fields) - {"name"}
+        assert {(name, option) for option in options} <= given
 
 
 class ByHand(nn.Module):
@@ -318,7 +326,8 @@ def test_law_1_training_equals_a_hand_written_loop_bitwise(options, kind, writte
 LAW_2 = [
     (GRUOptions(**SMALL, num_layers=2, dropout=0.3), TEXTS),
     (LSTMOptions(**SMALL, bidirectional=True, dropout=0.3), STEPS),
-    (TransformerOptions(**HEADS), TEXTS),
+    (RNNOptions(**SMALL, dropout=0.3), WINDOW),
+    (TransformerOptions(**HEADS, activation="relu"), TEXTS),
     (CNNOptions(channels=[4, 5], dropout=0.3), IMAGE),
     (CNNOptions(channels=[4, 5], dropout=0.3), TEXTS),
     (MatrixFactorizationOptions(dropout=0.3), IDS),

@@ -112,8 +112,8 @@ def row_hashes(examples: ResidentExamples) -> np.ndarray:
     hashes = np.zeros(len(examples), np.uint64)
     for tensor in (*examples.inputs.values(), examples.targets):
         values = tensor.numpy().reshape(len(tensor), -1)
-        if values.dtype == np.uint8 and values.shape[1] % 8 == 0:
-            values = values.view(np.uint64)  # eight pixels at a time
+        if values.dtype.kind in "iu" and values.shape[1] * values.itemsize % 8 == 0:
+            values = values.view(np.uint64)  # eight pixels or four samples at a time
         for start in range(0, len(values), _ROWS_AT_ONCE):
             stop = start + _ROWS_AT_ONCE
             _mix(hashes[start:stop], values[start:stop])

@@ -23,7 +23,7 @@ from dlcli.data.examples import ResidentExamples
 from dlcli.data.sources.cells import texts
 from dlcli.data.sources.source import origin
 from dlcli.data.spec import CATEGORIES, NUMBERS, Batch, DataSpec, Field, Window
-from dlcli.errors import DataError
+from dlcli.errors import CheckpointError, DataError
 
 
 @dataclass(frozen=True)
@@ -175,17 +175,21 @@ class Preprocessor:
         Raises:
             CheckpointError: It is no such state.
         """
-        inputs, targets = (
-            {str(one["name"]): encoder_from_state(one) for one in state[part]}
-            for part in ("inputs", "targets")
-        )
-        return cls(inputs, targets, _window(state.get("window")))
+        try:
+            inputs, targets = (
+                {str(one["name"]): encoder_from_state(one) for one in state[part]}
+                for part in ("inputs", "targets")
+            )
+            return cls(inputs, targets, _window(state.get("window")))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise CheckpointError(f"the stored preprocessing is not valid: {error}") from error
 
     def _encode_block(
         self, records: pa.RecordBatch, name: str, fields: tuple[Field, ...]
     ) -> Tensor:
         if name not in (NUMBERS, CATEGORIES):
-            return self.inputs[name].encode(records.column(name))
+            (field,) = fields
+            return self.inputs[field.name].encode(records.column(field.name))
         shape, dtype = _block_shape(name, fields), _block_type(fields)
         block = torch.empty((records.num_rows, *shape), dtype=dtype)
         cells = block.numpy()  # torch's threads cost more here than they save

@@ -26,6 +26,8 @@ LONGEST_SECONDS = 10.0
 """What is kept of a sound unless `seconds` says more."""
 
 _LOUDEST = 32768.0
+_FASTEST = 2_000_000
+"""Samples per second of no sound: a filter from such a rate to another would fill the memory."""
 
 
 class SoundError(ValueError):
@@ -69,6 +71,8 @@ def decoded(data: bytes, seconds: float) -> tuple[np.ndarray, int]:
     else:
         found = _from_any(data, seconds)
     channels, rate = found
+    if rate > _FASTEST:
+        raise SoundError(f"is damaged: {rate:,} samples per second")
     if not len(channels):
         raise SoundError("has no samples")
     if not np.isfinite(channels).all():

@@ -67,6 +67,13 @@ class Field:
     std: tuple[float, ...] = ()
     spectrogram: Spectrogram | None = None
 
+    @property
+    def block(self) -> str:
+        """Name of the tensor that holds it: that of all numbers, of all categories, or its own."""
+        shared = {"number": NUMBERS, "category": CATEGORIES}.get(self.kind)
+        is_taken = self.name in (NUMBERS, CATEGORIES, KNOWN)  # columns may be called anything
+        return shared or (f"{self.kind}/{self.name}" if is_taken else self.name)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -116,12 +123,11 @@ class DataSpec:
 
         All numbers share the block `numbers` (N, sum of their shapes), all categories the block
         `categories` (N, count), so that a batch takes one index operation each; an image is a
-        block of its own name.
+        block of its own.
         """
         blocks: dict[str, tuple[Field, ...]] = {}
         for field in self.inputs:
-            name = {"number": NUMBERS, "category": CATEGORIES}.get(field.kind, field.name)
-            blocks[name] = (*blocks.get(name, ()), field)
+            blocks[field.block] = (*blocks.get(field.block, ()), field)
         return blocks
 
     @property
@@ -146,7 +152,8 @@ class DataSpec:
         assert self.window is not None
         known = tuple(field for field in self.inputs if field.name in self.window.known)
         window = replace(self.window, targets=(0,), per_channel=False)
-        return DataSpec((Field("value", "number", (1,)), *known), self.targets[:1], window)
+        own = Field(self.targets[0].name, "number", (1,))  # no name of a column that is known
+        return DataSpec((own, *known), self.targets[:1], window)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -72,13 +73,7 @@ class Timeline:
 
     def extended(self, count: int) -> Timeline:
         """Return the timeline with so many rows more."""
-        unit, size = self.step
-        ahead = np.arange(1, count + 1) * (size if unit in ("rows", "numbers") else int(size))
-        months = _months(self.times) if unit == "months" else None
-        if months is not None:
-            later = _month_starts(months[0][-1] + ahead) + months[1]
-        else:
-            later = self.times[-1] + (_micros(ahead) if self.is_dated else ahead)
+        later = _after(self.times, -1, self.step, count)
         return replace(self, times=np.concatenate([self.times, later]))
 
     def labels(self, rows: slice | np.ndarray) -> list[str] | list[float]:
@@ -92,6 +87,19 @@ class Timeline:
     def _precision(self) -> Literal["D", "s", "us"]:
         since = self.times.astype(np.int64)
         return "D" if not (since % _DAY).any() else "us" if (since % _SECOND).any() else "s"
+
+
+def _after(times: np.ndarray, row: int, step: Step, count: int) -> np.ndarray:
+    """Return the times of so many rows after one of these."""
+    unit, size = step
+    ahead = np.arange(1, count + 1) * (size if unit in ("rows", "numbers") else int(size))
+    months = _months(times) if unit == "months" else None
+    later: np.ndarray
+    if months is not None:
+        later = _month_starts(months[0][row] + ahead) + months[1]
+    else:
+        later = times[row] + (_micros(ahead) if times.dtype.kind == "M" else ahead)
+    return later
 
 
 def counted_rows(rows: int) -> Timeline:
@@ -123,7 +131,7 @@ def read_times(
 
 def _batch_times(batch: pa.RecordBatch, columns: Sequence[str], are_numbers: bool) -> np.ndarray:
     for name in columns:
-        if batch.column(name).null_count:
+        if pc.any(pc.is_null(batch.column(name), nan_is_null=True)).as_py():
             raise CellError(name, None, "is missing, and every row needs its time")
     cells = [batch.column(name) for name in columns]
     if are_numbers and len(columns) == 1:
@@ -180,7 +188,7 @@ def timeline_of(times: np.ndarray, place: str, *, gaps: Gaps, step: Step | None 
     found = _step(times) or step or ("rows", 1)
     if gaps == "ignore":
         return Timeline(times, found)
-    if step is not None and found != step:
+    if step is not None and not _are_alike(found, step):
         raise DataError(
             f"{place}: its rows are {step_words(found)} apart, those of the training "
             f"{step_words(step)}"
@@ -218,6 +226,13 @@ def _step(times: np.ndarray) -> Step | None:
     return "microseconds", size
 
 
+def _are_alike(one: Step, other: Step) -> bool:
+    """Say whether steps are equal, but for what rounding leaves of numbers."""
+    if one[0] == other[0] == "numbers":
+        return math.isclose(one[1], other[1], rel_tol=_OFF_THE_GRID)
+    return one == other
+
+
 def _is_regular(times: np.ndarray, step: Step) -> bool:
     """Say whether every difference is the step, in less memory than `_places` takes."""
     size = np.timedelta64(int(step[1]), "us") if times.dtype.kind == "M" else step[1]
@@ -237,7 +252,7 @@ def _months(times: np.ndarray) -> tuple[np.ndarray, np.timedelta64] | None:
 
     The last days of months count as the days before the first ones.
     """
-    for later in (0, _DAY):
+    for later in (_DAY, 0):
         months = (times + np.timedelta64(later, "us")).astype("datetime64[M]")
         beside = times - months.astype("datetime64[us]")
         if (beside == beside[0]).all():
@@ -288,7 +303,7 @@ def _with_gaps(
             if lost <= len(places)
             else _IGNORE,
         )
-    whole = Timeline(times[:1], step).extended(total - 1).times
+    whole = np.concatenate([times[:1], _after(times, 0, step, total - 1)])
     whole[places] = times
     return Timeline(whole, step, places)
 

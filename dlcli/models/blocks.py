@@ -87,7 +87,7 @@ class Sound(nn.Module):
     def __init__(self, field: Field) -> None:
         super().__init__()
         assert field.spectrogram is not None
-        self.name = field.name
+        self.name = field.block
         self.log_mel = LogMel(field.spectrogram)
         self.shape = (1, field.spectrogram.n_mels, self.log_mel.frames(field.shape[0]))
         for name, values in (("mean", field.mean), ("std", field.std)):

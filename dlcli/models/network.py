@@ -73,6 +73,7 @@ class Anchored(nn.Module):
         kept: Columns of `numbers` to leave as they are: those known ahead.
     """
 
+    targets: Tensor
     changes: Tensor
 
     def __init__(
@@ -80,7 +81,8 @@ class Anchored(nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self.targets = list(targets)
+        # A buffer: a list would be copied to the device, and waited for, in every step.
+        self.register_buffer("targets", torch.tensor(targets), persistent=False)
         changes = torch.ones(width)
         changes[list(kept)] = 0
         self.register_buffer("changes", changes, persistent=False)
@@ -90,7 +92,7 @@ class Anchored(nn.Module):
         numbers = inputs[NUMBERS]
         last = numbers[:, -1:]  # (N, 1, F)
         outputs: Tensor = self.network(inputs | {NUMBERS: numbers - last * self.changes})
-        return outputs + last[:, :, self.targets]
+        return outputs + last.index_select(2, self.targets)
 
 
 class PerChannel(nn.Module):
@@ -104,18 +106,22 @@ class PerChannel(nn.Module):
         kept: Columns of `numbers` that are known ahead, shown beside each target.
     """
 
+    targets: Tensor
+    kept: Tensor
+
     def __init__(
         self, network: nn.Module, *, targets: tuple[int, ...], kept: tuple[int, ...]
     ) -> None:
         super().__init__()
         self.network = network
-        self.targets, self.kept = list(targets), list(kept)
+        for name, columns in (("targets", targets), ("kept", kept)):
+            self.register_buffer(name, torch.tensor(columns, dtype=torch.int64), persistent=False)
 
     def forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Numbers (N, past, F) -> (N, H, D)."""
         numbers, count = inputs[NUMBERS], len(self.targets)
-        own = numbers[:, :, self.targets].transpose(1, 2).flatten(0, 1).unsqueeze(2)
-        shared = numbers[:, :, self.kept].repeat_interleave(count, 0)
+        own = numbers.index_select(2, self.targets).transpose(1, 2).flatten(0, 1).unsqueeze(2)
+        shared = numbers.index_select(2, self.kept).repeat_interleave(count, 0)
         blocks = {NUMBERS: torch.cat([own, shared], 2)}  # (N * D, past, 1 + known)
         if KNOWN in inputs:
             blocks[KNOWN] = inputs[KNOWN].repeat_interleave(count, 0)

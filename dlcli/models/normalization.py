@@ -30,15 +30,20 @@ class BatchNorm(nn.modules.batchnorm._BatchNorm):
         )
 
     def _masked(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Normalise by the statistics of the steps in the mask, without waiting for their count."""
+        """Normalise by the statistics of the steps in the mask, without waiting for their count.
+
+        A lone step has none either.
+        """
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
         count = mask.sum()
         mean = (values * mask).sum((0, 2), keepdim=True) / count  # (1, C, 1)
+        mean = torch.where(count > 1, mean, self.running_mean.view(-1, 1))
         centred = values - mean
         variance = (centred.square() * mask).sum((0, 2), keepdim=True) / count
+        variance = torch.where(count > 1, variance, self.running_var.view(-1, 1))
         with torch.no_grad():
             unbiased = variance * count / (count - 1).clamp(min=1)
             self.running_mean.lerp_(mean.flatten(), self.momentum)

@@ -93,7 +93,7 @@ class ImageStem(Stem):
     def __init__(self, spec: DataSpec) -> None:
         super().__init__()
         (field,) = spec.inputs
-        self.name = field.name
+        self.name = field.block
         self.block = Sound(field) if field.kind == "sound" else Picture(field)
         self.out = Shape("image", self.block.shape)
 
@@ -152,7 +152,7 @@ class SequenceStem(Stem):
         super().__init__()
         running = [field for field in spec.inputs if field.kind in ("tokens", "steps")]
         others = {name: fields for name, fields in spec.blocks.items() if fields[0] not in running}
-        self.names = tuple(field.name for field in running)
+        self.names = tuple(field.block for field in running)
         self.parts = nn.ModuleList(
             Steps(field) if field.kind == "steps" else Embedded(field) for field in running
         )
@@ -200,7 +200,7 @@ class StreamStem(Stem):
         super().__init__()
         (field,) = spec.inputs
         assert spec.window is not None
-        self.name = field.name
+        self.name = field.block
         self.embedding = nn.Embedding(field.size, field.embedding_size, padding_idx=PADDING)
         self.out = Shape("sequence", (spec.window.past, field.embedding_size), is_causal=True)
 

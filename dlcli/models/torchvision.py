@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -27,7 +28,16 @@ except (ImportError, RuntimeError) as missing:  # of another build than torch
     ) from missing
 
 _WEIGHTS = ("model", "weights")
-_NO_WEIGHTS = (UnpicklingError, RuntimeError, EOFError, LookupError, ValueError, TypeError)
+_NO_WEIGHTS = (
+    UnpicklingError,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AssertionError,
+    struct.error,
+)
 """What `torch.load` raises for a file that is none of its own."""
 _OWN: dict[str, dict[str, Any]] = {
     name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")
@@ -188,7 +198,9 @@ def _read(path: Path) -> dict[str, Tensor]:
             path=_WEIGHTS,
             suggestion="save `model.state_dict()`",
         ) from error
-    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
+    if not isinstance(loaded, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in loaded.items()
+    ):
         raise DataError(
             f"{path.name} holds something else than named tensors",
             path=_WEIGHTS,

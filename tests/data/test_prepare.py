@@ -17,7 +17,7 @@ from dlcli.data.sources.memory import MemorySource
 from dlcli.data.sources.source import Sources
 from dlcli.data.sources.table import open_table
 from dlcli.data.spec import CATEGORIES, NUMBERS
-from dlcli.errors import ConfigError, DataError
+from dlcli.errors import CheckpointError, ConfigError, DataError
 
 ROWS = 200
 
@@ -317,6 +317,30 @@ def test_what_may_be_wrong_is_said_once(tmp_path):
     assert warnings[0].startswith("the same in every training row, so of no use: same")
     assert warnings[1].startswith("input `copy` equals the target `y`")
     assert "have the inputs and target of a training row" in warnings[2]
+
+
+@pytest.mark.parametrize("name", ["numbers", "categories", "known"])
+def test_a_text_column_may_be_called_as_a_block_is(tmp_path, name):
+    columns = mixed(40) | {name: [f"word{row % 3} and more" for row in range(40)]}
+    options, sources = table_file(tmp_path, columns, types={name: "text"})
+    prepared = prepare(sources, options, task=None)
+    blocks = prepared.examples["train"].inputs
+    assert {key: block.dtype for key, block in blocks.items()} == {
+        NUMBERS: torch.float32,
+        CATEGORIES: torch.uint8,
+        f"tokens/{name}": torch.uint8,
+    }
+    again = Preprocessor.from_state(json.loads(json.dumps(prepared.preprocessor.state())))
+    assert again.spec == prepared.preprocessor.spec
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"inputs": [{}], "targets": []}, {"inputs": [], "targets": [], "window": {"x": 1}}],
+)
+def test_a_state_that_is_none_is_refused(state):
+    with pytest.raises(CheckpointError, match="the stored preprocessing is not valid"):
+        Preprocessor.from_state(state)
 
 
 def test_duplicates_are_counted_exactly(tmp_path):

@@ -78,6 +78,10 @@ def wav(tmp_path):
         (lambda data: data[:20], "is damaged: its header leads to no sound"),
         (lambda data: data[:40] + bytes(4), "has no samples"),
         (lambda data: data[:24] + bytes(4) + data[28:], "is damaged: 0 samples per second"),
+        (
+            lambda data: data[:24] + b"\xfb\xff\xff\xff" + data[28:],
+            "damaged: 4,294,967,291 samples",
+        ),
         (lambda data: data[:22] + bytes(2) + data[24:], "is damaged \\(bad # of channels"),
     ],
 )

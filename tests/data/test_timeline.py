@@ -77,6 +77,17 @@ def test_the_ends_of_months_are_a_month_apart():
     assert (timeline_of(times[:12], "f", gaps="refuse").extended(12).times == times).all()
 
 
+def test_a_missing_end_of_a_month_is_the_end_of_that_month():
+    times = dates("2024-01-31", "2024-03-31", "2024-04-30", "2024-05-31")
+    found = timeline_of(times, "f", gaps="interpolate")
+    assert found.labels(slice(1, 2)) == ["2024-02-29"]
+
+
+def test_after_two_ends_of_long_months_comes_the_end_of_a_short_one():
+    found = timeline_of(dates("2024-07-31", "2024-08-31"), "f", gaps="refuse")
+    assert found.extended(1).labels(slice(2, 3)) == ["2024-09-30"]
+
+
 def test_numbers_and_rows_go_on_too():
     tenths = timeline_of(np.arange(30) * 0.1, "f", gaps="interpolate")
     assert tenths.extended(1).times[-1] == pytest.approx(3.0)
@@ -121,6 +132,21 @@ def test_another_step_than_in_training_is_refused():
     times = dates("2024-01-01", "2024-01-02", "2024-01-03")
     with pytest.raises(DataError, match="rows are 1 day apart, those of the training 1 hour"):
         timeline_of(times, "f", gaps="interpolate", step=("microseconds", HOUR))
+
+
+def test_later_times_may_be_rounded_otherwise_than_those_of_training():
+    trained = timeline_of(np.arange(1000) * 0.1, "f", gaps="refuse")
+    later = timeline_of(np.arange(10_000, 10_100) * 0.1, "g", gaps="refuse", step=trained.step)
+    assert later.step != trained.step
+    assert len(later) == 100
+    with pytest.raises(DataError, match=r"rows are 0\.2 apart, those of the training 0\.1"):
+        timeline_of(np.arange(100) * 0.2, "g", gaps="refuse", step=trained.step)
+
+
+def test_a_time_that_is_no_number_is_missing():
+    batch = pa.record_batch({"t": [1.0, float("nan"), 3.0]})
+    with pytest.raises(DataError, match="column `t`: a value is missing"):
+        read_times([batch], ["t"], are_numbers=True)
 
 
 @pytest.mark.parametrize(

@@ -514,6 +514,16 @@ def test_masked_batch_norm_is_the_batch_norm_of_the_steps() -> None:
         torch.testing.assert_close(own.state_dict()[name], expected)
 
 
+def test_a_lone_step_is_normalised_by_the_running_figures_and_leaves_them() -> None:
+    norm, values = BatchNorm(3), torch.randn(1, 3, 6)
+    norm(torch.randn(5, 3, 6) * 3 + 1, torch.ones(5, 1, 6, dtype=torch.bool))
+    before = {name: norm.state_dict()[name].clone() for name in ("running_mean", "running_var")}
+    found = norm(values, torch.arange(6).view(1, 1, 6) < 1)[:, :, 0]
+    torch.testing.assert_close(found, norm.eval()(values)[:, :, 0])
+    for name, expected in before.items():
+        assert torch.equal(norm.state_dict()[name], expected)
+
+
 @pytest.mark.parametrize(
     ("options", "shape", "key", "message"),
     [

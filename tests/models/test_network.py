@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from dlcli.build import component
 from dlcli.config.model import LinearOptions, MLPOptions, ModelOptions
 from dlcli.config.options import components
-from dlcli.data.spec import DataSpec, Field, Window
+from dlcli.data.spec import DataSpec, Field, Kind, Window
 from dlcli.models.network import build_network
 from tests.labels import label
 
@@ -179,3 +179,28 @@ def test_what_is_known_ahead_is_seen(per_channel: bool) -> None:
     inputs = windows()
     other = network({**inputs, "known": inputs["known"] + 1})
     assert not torch.isclose(other, network(inputs)).any()
+
+
+def test_a_known_column_may_be_called_anything() -> None:
+    fields = tuple(Field(name, "number", (1,)) for name in ("load", "heat", "value"))
+    window = replace(AHEAD, known=("value",), per_channel=True)
+    network = build(LinearOptions(), DataSpec(fields, fields[:2], window), (3, 2)).double()
+    assert network(windows()).shape == (4, 3, 2)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_columns_are_chosen_by_tensors_that_stand_beside_the_weights(per_channel: bool) -> None:
+    window = replace(AHEAD, subtract_last=True, per_channel=per_channel)
+    network = forecaster(LinearOptions(), window)
+    on_device = {name for name, _ in network.named_buffers() if "targets" in name}
+    assert len(on_device) == 1 + per_channel
+    assert not any("targets" in name for name in network.state_dict())
+
+
+@pytest.mark.parametrize("name", ["numbers", "categories", "known"])
+@pytest.mark.parametrize("kind", ["tokens", "image", "sound"])
+def test_a_block_of_its_own_has_no_name_of_another(name: str, kind: Kind) -> None:
+    own = Field(name, kind, (3,), 5)
+    number, category = Field("x", "number", (1,)), Field("c", "category", size=4)
+    blocks = DataSpec((own, number, category), TARGET).blocks
+    assert list(blocks) == [f"{kind}/{name}", "numbers", "categories"]

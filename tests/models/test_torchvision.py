@@ -96,6 +96,8 @@ def test_without_a_file_nothing_is_loaded_nor_said(tmp_path: Path) -> None:
         ("wide", ConfigError, "`conv1.0.weight` is 24 x 9 x 3 x 3, not 24 x 3 x 3 x 3"),
         ("more", ConfigError, "`extra.weight` has no place"),
         ("data", DataError, "w.pth holds something else than named tensors"),
+        ("numbered", DataError, "w.pth holds something else than named tensors"),
+        ("torn", DataError, "w.pth is damaged, or holds something else"),
         (b"hello", DataError, "w.pth is damaged, or holds something else"),
         (b"", DataError, "w.pth is damaged, or holds something else"),
         (None, DataError, "no file w.pth"),
@@ -109,6 +111,11 @@ def test_a_file_that_does_not_fit_is_told(tmp_path: Path, content, error, messag
         torch.save({"a": torch.zeros(1)}, path)
     elif content == "data":
         torch.save({"epoch": 3}, path)
+    elif content == "numbered":
+        torch.save({1: torch.zeros(1)}, path)
+    elif content == "torn":
+        torch.save({"a": torch.zeros(1)}, path, _use_new_zipfile_serialization=False)
+        path.write_bytes(path.read_bytes()[:-32])
     elif content is not None:
         more = {"wide": ("conv1.0.weight", (24, 9, 3, 3)), "more": ("extra.weight", (1,))}[content]
         torch.save({**reference().state_dict(), more[0]: torch.zeros(more[1])}, path)

@@ -60,7 +60,7 @@ def draw(
         generator = _generator(seed, epoch, name)
         drawn = generator.random(rows, np.float32) if a == UNIFORM else generator.beta(a, a, rows)
         table[:, column] = torch.from_numpy(drawn)
-    normal = _generator(seed, epoch, "noise").standard_normal(noise, np.float32)
+    normal = _generator(seed, epoch, "normal numbers").standard_normal(noise, np.float32)
     return Draws(tuple(columns), table, torch.from_numpy(normal))
 
 

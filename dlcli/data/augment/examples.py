@@ -135,7 +135,7 @@ def _with_pictures(train: Examples, options: PictureAugmentOptions, spec: DataSp
                 suggestion="leave it out, or leave out these columns",
             )
         classes = spec.targets[0].size if spec.targets[0].kind == "category" else 0
-        mixing = Mixing(options.mixup, options.cutmix, field.name, classes)
+        mixing = Mixing(options.mixup, options.cutmix, field.block, classes)
     return AugmentedExamples(train, Pictures(options, field), mixing)
 
 

@@ -51,7 +51,7 @@ class Pictures:
 
     def __call__(self, inputs: dict[str, Tensor], draws: Draws) -> dict[str, Tensor]:
         """Blocks (N, ...) by name -> the same, pictures (N, C, H, W) varied, float32 or uint8."""
-        options, pictures = self.options, inputs[self.field.name]
+        options, pictures = self.options, inputs[self.field.block]
         if self._has_warps:
             pictures = warped(pictures, self._move(draws), self._warp(draws))
         elif self._has_moves:
@@ -66,7 +66,7 @@ class Pictures:
         if options.erase:
             colour = self.field.mean or (0.0,) * pictures.shape[1]
             pictures = erased(pictures, self._rectangle(pictures, draws), colour)
-        return inputs | {self.field.name: pictures}
+        return inputs | {self.field.block: pictures}
 
     def _move(self, draws: Draws) -> Move:
         options = self.options

@@ -17,7 +17,7 @@ _STARTS = 1 << 17
 
 
 def mask_name(name: str) -> str:
-    """Return the name of the block that holds a sound's masks."""
+    """Return the name of the block that holds the masks of a block of sounds."""
     return f"{name}/mask"
 
 
@@ -63,7 +63,7 @@ class Sounds:
 
     def __call__(self, inputs: dict[str, Tensor], draws: Draws) -> dict[str, Tensor]:
         """Blocks (N, ...) by name -> the same, sounds (N, S) varied, float32 or int16; masks."""
-        options, sounds = self.options, inputs[self.field.name]
+        options, sounds = self.options, inputs[self.field.block]
         if options.shift:
             most = int(options.shift * sounds.shape[1])
             sounds = shifted(sounds, whole(draws["shift"], 2 * most + 1) - most)
@@ -71,8 +71,8 @@ class Sounds:
             sounds = louder(sounds, either_way(draws["gain"], options.gain))
         if options.noise:
             sounds = self._noisy(sounds.float(), draws)
-        masks = {mask_name(self.field.name): self._masks(draws)} if self._has_masks else {}
-        return inputs | {self.field.name: sounds} | masks
+        masks = {mask_name(self.field.block): self._masks(draws)} if self._has_masks else {}
+        return inputs | {self.field.block: sounds} | masks
 
     def _noisy(self, sounds: Tensor, draws: Draws) -> Tensor:
         """Add to each sound a stretch of the epoch's noise, which begins where its row says."""

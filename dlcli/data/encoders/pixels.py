@@ -15,7 +15,11 @@ import pyarrow as pa
 from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.parse import numbers
 from dlcli.data.pictures import PictureError, Resize, decoded, with_channels
+from dlcli.data.sources.files import is_file
 from dlcli.errors import DataError
+
+_NO_IMAGES = (CellError, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
+"""What lists that are no images raise on their way to an array."""
 
 
 def image_sizes(array: pa.Array) -> list[int]:
@@ -28,7 +32,7 @@ def image_sizes(array: pa.Array) -> list[int]:
         cell = array[0].as_py()
         try:
             sizes = list(np.array(json.loads(cell) if isinstance(cell, str) else cell).shape)
-        except ValueError:  # rows of several lengths, or no JSON
+        except (ValueError, RecursionError):  # rows of several lengths, or no JSON
             return []
     return sizes if len(sizes) in (2, 3) else []
 
@@ -39,6 +43,8 @@ def image_pixels(
     """Return images (N, C, H, W) uint8; where the cells are such bytes already, a view of them."""
     if array.null_count:
         raise CellError(column, None, "is missing")
+    if not len(array):
+        return np.empty((0, *shape), np.uint8)
     if not pa.types.is_string(array.type):
         return _from_lists(array, column, shape)
     texts = array.to_pylist()
@@ -46,21 +52,18 @@ def image_pixels(
     if not any(isinstance(cell, str) for cell in cells):
         try:
             return _from_lists(pa.array(cells), column, shape)
-        except pa.ArrowInvalid as error:
-            raise CellError(column, texts[0], _expected(shape)) from error
-    with ThreadPoolExecutor() as pool:
-        return np.concatenate(
-            list(
-                pool.map(
-                    lambda cell: (
-                        _from_file(cell, column, shape, resize)
-                        if isinstance(cell, str)
-                        else _from_lists(pa.array([cell]), column, shape)
-                    ),
-                    cells,
-                )
+        except _NO_IMAGES:  # some are none, or they are grey and coloured: each for itself
+            return np.concatenate(
+                [_from_rows(*pair, column, shape) for pair in zip(cells, texts, strict=True)]
             )
-        )
+
+    def read(cell: Any, text: str) -> np.ndarray:
+        if isinstance(cell, str):
+            return _from_file(cell, column, shape, resize)
+        return _from_rows(cell, text, column, shape)
+
+    with ThreadPoolExecutor() as pool:
+        return np.concatenate(list(pool.map(read, cells, texts)))
 
 
 def _path_or_rows(text: str, column: str, shape: tuple[int, int, int]) -> Any:
@@ -70,7 +73,7 @@ def _path_or_rows(text: str, column: str, shape: tuple[int, int, int]) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        if Path(text).is_file():
+        if is_file(Path(text)):
             return text
         raise CellError(column, text, _expected(shape)) from error
 
@@ -83,6 +86,14 @@ def _from_file(name: str, column: str, shape: tuple[int, int, int], resize: Resi
         reason = str(error) if isinstance(error, PictureError) else "is no file that can be read"
         raise DataError(f"column `{column}`: {name} {reason}") from error
     return with_channels(pixels[None], shape[0])
+
+
+def _from_rows(cell: Any, text: str, column: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the image (1, C, H, W) that a JSON text holds."""
+    try:
+        return _from_lists(pa.array([cell]), column, shape)
+    except _NO_IMAGES as error:
+        raise CellError(column, text, _expected(shape)) from error
 
 
 def _from_lists(array: pa.Array, column: str, shape: tuple[int, int, int]) -> np.ndarray:

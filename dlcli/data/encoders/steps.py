@@ -149,6 +149,6 @@ def _steps(array: pa.Array, name: str, columns: tuple[str, ...]) -> tuple[np.nda
             raise CellError(name, array[0].as_py(), expected)
         return np.stack([numbers(flat.field(one), name) for one in columns], 1), counts
     widths = pc.list_value_length(flat) if pa.types.is_list(flat.type) else pa.nulls(len(flat))
-    if not pc.all(pc.equal(widths, len(columns)).fill_null(False)).as_py():
+    if not pc.all(pc.equal(widths, len(columns)).fill_null(False), min_count=0).as_py():
         raise CellError(name, array[0].as_py(), expected)
     return numbers(flat.flatten(), name).reshape(-1, len(columns)), counts

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from dlcli.data.augment.draws import draw, either_way, spans, whole
+from dlcli.training.randomness import derived_seed
 
 
 def test_what_one_option_draws_depends_on_no_other_option():
@@ -11,6 +13,12 @@ def test_what_one_option_draws_depends_on_no_other_option():
     among = draw({"a": 1.0, "b": 1.0, "c": 0.2}, 100, seed=3, epoch=2)
     assert torch.equal(alone["b"], among["b"])
     assert not torch.equal(among["a"], among["b"])
+
+
+def test_the_noise_is_drawn_apart_from_how_much_of_it_there_is():
+    drawn = draw({"noise": 1.0}, 2000, seed=3, epoch=2, noise=2000)
+    apart = np.random.default_rng(derived_seed(3, "augment", 2, "noise"))
+    assert not np.array_equal(drawn.noise, apart.standard_normal(2000, np.float32))
 
 
 @pytest.mark.parametrize("other", [{"seed": 4, "epoch": 2}, {"seed": 3, "epoch": 1}])

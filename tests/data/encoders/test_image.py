@@ -101,10 +101,38 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
             fit(COLOURS).encode(pa.array([str(tmp_path / name)]))
 
 
-@pytest.mark.parametrize("text", ["[[1, 2", "[[1, 2]]", '[["a"]]', "[[[]]]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[1, 2",
+        "[[1, 2], [" + 300 * "3",
+        "[[1, 2]]",
+        '[["a"]]',
+        "[[[]]]",
+        "[[1, 2], [3, 4], [5, true]]",
+        "[[1, 2], [3, 4], [5, 123456789012345678901234567890]]",
+    ],
+)
 def test_json_that_is_no_such_image_is_refused(text):
-    with pytest.raises(CellError, match="3 rows of 2 pixels from 0 to 255"):
-        fit(PIXELS).encode(pa.array([text]))
+    with pytest.raises(CellError, match="3 rows of 2 pixels from 0 to 255") as caught:
+        fit(PIXELS).encode(pa.array([json.dumps(PIXELS[0].tolist()), text]))
+    assert caught.value.value == text
+
+
+def test_grey_and_coloured_images_go_together():
+    grey, coloured = COLOURS[0, 0].tolist(), COLOURS[1].tolist()
+    encoded = fit(COLOURS).encode(pa.array([json.dumps(grey), json.dumps(coloured)]))
+    assert encoded.tolist() == [[grey] * 3, coloured]
+
+
+def test_no_images_are_none_of_the_right_shape():
+    assert fit(PIXELS).encode(pa.array([], pa.string())).shape == (0, 1, 3, 2)
+
+
+def test_nested_without_end_is_no_image():
+    image_fit = ImageFit("image", PictureFileOptions(), None)
+    with pytest.raises(CellError, match="is not an image"):
+        image_fit.add(pa.array(["[" * 100_000]))
 
 
 @pytest.mark.parametrize("image", [[[1, 2]], [[1, 2], [3, 4], [5, 300]], [[1, 2], [3], [4, 5, 6]]])

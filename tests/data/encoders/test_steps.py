@@ -81,6 +81,11 @@ def test_records_and_lists_in_any_order_and_type_are_the_same():
     assert encoder.encode(pa.array([TRAINING[0], TRAINING[1]])[1:]).equal(expected)
 
 
+def test_no_sequences_are_none_of_the_right_shape():
+    nothing = pa.array([], pa.list_(pa.list_(pa.float64())))
+    assert fitted().encode(nothing).shape == (0, 3, 3)
+
+
 def test_missing_values_are_noted():
     assert fitted().notes(pa.array([[[1.0, None]]])) == {
         "missing value, taken for the mean of training": 1

@@ -117,13 +117,18 @@ class SoundEncoder:
             raise CellError(self.name, path, str(error)) from error
 
     def _from_list(self, cell: pa.Scalar) -> np.ndarray:
-        expected = "is no sound: the path of a file, or a list of samples from -1 to 1"
+        expected = (
+            "is no sound: the path of a file, or a list of samples from -1 to 1, or of whole "
+            "numbers of 16 bits"
+        )
         if not pa.types.is_list(cell.type) or pa.types.is_nested(cell.type.value_type):
             raise CellError(self.name, cell.as_py(), expected)
         values = numbers(cell.values, self.name)
-        is_whole = pa.types.is_integer(cell.type.value_type)
-        highest = 1 << 15 if is_whole else 1
-        if not len(values) or not (np.abs(values) <= highest).all():
+        # Told by the cell's own range: its type depends on the other cells of the batch.
+        is_16_bit = len(values) > 0 and np.abs(values).max() > 1
+        highest = 1 << 15 if is_16_bit else 1
+        is_fitting = (np.abs(values) <= highest) & (not is_16_bit or values == np.floor(values))
+        if not len(values) or not is_fitting.all():
             raise CellError(self.name, cell.as_py(), expected)
         return as_stored(values / highest)
 

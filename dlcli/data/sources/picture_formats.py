@@ -63,6 +63,8 @@ def _idx(path: Path) -> np.ndarray:
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES:
         raise _damaged(path, "it does not begin as an IDX file")
     kind, start = _IDX_TYPES[data[2]], 4 + 4 * data[3]
+    if len(data) < start:
+        raise _damaged(path, "it ends within its header")
     shape = np.frombuffer(data[4:start], ">u4").tolist()
     expected = start + int(np.prod(shape)) * kind.itemsize
     if len(data) != expected:

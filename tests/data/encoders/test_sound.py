@@ -112,3 +112,10 @@ def test_a_broken_file_is_named(tmp_path):
     with pytest.raises(CellError, match="is cut short") as error:
         fitted(SOUNDS).encode(pa.array([str(path)]))
     assert error.value.value == str(path)
+
+
+def test_a_list_of_samples_is_read_whatever_stands_beside_it():
+    encoder = fitted(SOUNDS)
+    alone = encoder.encode(pa.array([[0, 1, 1, 0]]))
+    beside = encoder.encode(pa.array([[0, 1, 1, 0], [0.5, -0.5, 0.25, 0.0]]))
+    assert torch.equal(alone[0], beside[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from dlcli.data.sources.cells import texts
 from dlcli.data.wording import counted
 
 _ROWS_AT_ONCE = 1 << 14
+_WIDE = 1 << 12  # bytes of a row
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
 
 
@@ -112,12 +114,20 @@ def row_hashes(examples: ResidentExamples) -> np.ndarray:
     hashes = np.zeros(len(examples), np.uint64)
     for tensor in (*examples.inputs.values(), examples.targets):
         values = tensor.numpy().reshape(len(tensor), -1)
+        if values.dtype.kind in "iu" and values.shape[1] * values.itemsize > _WIDE:
+            values = _digests(values)
         if values.dtype.kind in "iu" and values.shape[1] * values.itemsize % 8 == 0:
             values = values.view(np.uint64)  # eight pixels or four samples at a time
         for start in range(0, len(values), _ROWS_AT_ONCE):
             stop = start + _ROWS_AT_ONCE
             _mix(hashes[start:stop], values[start:stop])
     return hashes
+
+
+def _digests(values: np.ndarray) -> np.ndarray:
+    """Return 8 bytes (N, 1) for each row (N, D): faster than cell by cell where rows are wide."""
+    rows = (blake2b(row, digest_size=8).digest() for row in np.ascontiguousarray(values))
+    return np.frombuffer(b"".join(rows), np.uint64)[:, None]
 
 
 def _mix(hashes: np.ndarray, values: np.ndarray) -> None:

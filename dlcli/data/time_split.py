@@ -57,7 +57,11 @@ def _extent(options: TimeSplitOptions, part: str, timeline: Timeline) -> int | r
             path=path,
             suggestion=f"a date is written {ACCEPTED_DATES}",
         ) from error
-    return range(int(np.searchsorted(timeline.times, date)), rows)
+    first = int(np.searchsorted(timeline.times, date))
+    if first == rows:
+        last = timeline.labels(slice(-1, None))[0]
+        raise ConfigError(f"no row is of {given} or later: the last one is of {last}", path=path)
+    return range(first, rows)
 
 
 def _check(parts: dict[str, range], rows: int) -> None:

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from dlcli.config.data import TableOptions
+from dlcli.data.checks import row_hashes
+from dlcli.data.examples import ResidentExamples
 from dlcli.data.prepare import prepare
 from dlcli.data.sources.table import open_table
 
@@ -71,3 +73,11 @@ def test_several_texts_are_a_field_each(tmp_path):
         name: tuple(block.shape[1:]) for name, block in found.examples["train"].inputs.items()
     }
     assert shapes == {"a": (2,), "b": (2,)}
+
+
+def test_wide_rows_are_the_same_where_every_pixel_is() -> None:
+    pixels = torch.randint(0, 256, (5, 3, 60, 60), dtype=torch.uint8)
+    pixels[3] = pixels[1]
+    hashes = row_hashes(ResidentExamples({"image": pixels}, torch.zeros(5, dtype=torch.int64)))
+    assert hashes[3] == hashes[1]
+    assert len(set(hashes.tolist())) == 4

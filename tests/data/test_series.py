@@ -241,3 +241,18 @@ def test_what_is_known_ahead_are_the_last_columns(tmp_path):
     assert (spec.window.targets, spec.window.season) == ((0,), 0)
     assert prepared(tmp_path, past=24).preprocessor.window.season == 24
     assert prepared(tmp_path, season=4).preprocessor.window.season == 4
+
+
+def test_a_part_that_begins_after_the_last_row_is_refused(tmp_path):
+    message = "no row is of 2025-01-01 or later: the last one is of 2024-01-03 11:00"
+    with pytest.raises(ConfigError, match=message):
+        prepared(tmp_path, columns(), split={"test": "2025-01-01"})
+
+
+def test_times_that_are_no_dates_are_not_taken_for_categories(tmp_path):
+    given = columns()
+    given["time"][7] = "not a date"
+    found = prepared(tmp_path, given)
+    assert "time" not in found.preprocessor.inputs
+    assert any("left out, another text in each row: time" in said for said in found.warnings)
+    assert any("rows are counted" in said for said in found.warnings)

@@ -26,7 +26,9 @@ class SoundOptions(Options):
     n_mels: Annotated[int, Field(ge=4, le=512)] = Field(
         64, description="Mel bands: frequencies as an ear tells them apart."
     )
-    window_ms: PositiveFloat = Field(25.0, description="Milliseconds that a frame covers.")
+    window_ms: Annotated[float, Field(gt=0, le=1000)] = Field(
+        25.0, description="Milliseconds that a frame covers."
+    )
     hop_ms: PositiveFloat = Field(10.0, description="Milliseconds from one frame to the next.")
 
 

@@ -31,7 +31,8 @@ class TextFileOptions(DataOptions):
     builds: ClassVar[str] = "dlcli.data.sources.text_file:open_text_file"
 
     path: DataPath | Annotated[list[DataPath], Field(min_length=1)] = Field(
-        description="Text file, list of files or pattern such as `*.txt`; read one after the other."
+        description="Text file, list of files or pattern such as `'*.txt'` (in quotes); read one "
+        "after the other."
     )
     encoding: str = Field("utf-8", description="Encoding of the files, such as `latin-1`.")
     level: Literal["character", "word"] = Field(

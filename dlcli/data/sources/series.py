@@ -11,6 +11,7 @@ import pyarrow as pa
 from dlcli.config.data import SeriesOptions
 from dlcli.data.calendar import circle_names
 from dlcli.data.sources.columns import columns_note
+from dlcli.data.sources.dates import ACCEPTED_DATES
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.files import find_files, fingerprint, nearest
 from dlcli.data.sources.reader import Reader, open_reader
@@ -161,8 +162,16 @@ def _inputs(
         return (*dict.fromkeys(given), *options.known), []
     rest = [name for name in scans if name not in own]
     usable = [name for name in rest if scans[name].kind in _USABLE]
+    unlike = [name for name in usable if scans[name].is_id and scans[name].kind == "categorical"]
+    usable = [name for name in usable if name not in unlike]
     warnings = []
-    if left := [name for name in rest if name not in usable]:
+    if unlike:
+        counted = "" if time else "; no column holds dates, so that rows are counted"
+        warnings.append(
+            f"left out, another text in each row: {', '.join(unlike)}{counted} (dates are written "
+            f"{ACCEPTED_DATES})"
+        )
+    if left := [name for name in rest if name not in (*usable, *unlike)]:
         warnings.append(f"left out, neither numbers nor categories: {', '.join(left)}")
     if ids := [name for name in usable if scans[name].is_id]:
         warnings.append(

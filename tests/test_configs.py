@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tarfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -32,9 +33,48 @@ EMBEDDED = {  # at least this score on the test part, or on the training part wh
     "perceptron": ("accuracy", 0.92),
     "wine-linear": ("accuracy", 0.94),
 }
-FILES = {  # those that need a file, and where it is among the real data sets
+FILES = {  # those that need files, and where these are among the real data sets
     "adult-mlp": {"path": "csv/adult-train.csv", "test_path": "csv/adult-test.csv"},
+    "airline-linear": {"path": "series/airline-passengers.csv"},
+    "cifar-cnn": {"path": "cifar10/train", "test_path": "cifar10/test"},
+    "etth1-96": {"path": "series/ETTh1.csv"},
+    "etth1-gru": {"path": "series/ETTh1.csv"},
+    "etth1-multivariate": {"path": "series/ETTh1.csv"},
+    "mnist-cnn": {"path": "mnist"},
+    "mnist-gru": {"path": "mnist"},
+    "mnist-lstm": {"path": "mnist"},
+    "mnist-mlp": {"path": "mnist"},
+    "movielens-mf": {"path": "recsys/ml-100k-u.data"},
+    "movielens-mlp": {"path": "recsys/ml-100k-u.data"},
+    "pm25-gru": {"path": "series/beijing-pm25.csv"},
+    "shakespeare-lstm": {"path": "text/tinyshakespeare.txt"},
+    "sms-cnn": {"path": "text/sms-spam.tsv"},
+    "sms-lstm": {"path": "text/sms-spam.tsv"},
+    "spoken-digits-cnn": {"path": "recordings"},
+    "spoken-digits-gru": {"path": "recordings"},
+    "spoken-digits-speaker": {"path": "recordings"},
     "titanic-mlp": {"path": "csv/titanic.csv"},
+}
+ARCHIVES = {"cifar10": "images/cifar10-12k.tar.gz", "recordings": "audio/free-spoken-digits.tar.gz"}
+SHORT = {  # a beginning of those that take long, and something to answer then
+    "airline-linear": ([], "series/airline-passengers.csv"),
+    "cifar-cnn": (["model.channels=[4, 8]", "model.depth=1"], "cifar10/test/cat"),
+    "etth1-96": (["data.stride=8"], "series/ETTh1.csv"),
+    "etth1-gru": (["data.stride=8"], "series/ETTh1.csv"),
+    "etth1-multivariate": (["data.stride=8"], "series/ETTh1.csv"),
+    "mnist-cnn": (["data.rows=2000"], None),
+    "mnist-gru": (["data.rows=3000"], None),
+    "mnist-lstm": (["data.rows=3000"], None),
+    "mnist-mlp": (["data.rows=3000"], None),
+    "movielens-mf": (["data.split.folds=null"], '{"user": 196, "item": 242}'),
+    "movielens-mlp": ([], '{"user": 196, "item": 242}'),
+    "pm25-gru": (["data.stride=24"], "series/beijing-pm25.csv"),
+    "shakespeare-lstm": (["model.hidden_size=16", "data.batch_size=128"], "ROMEO:"),
+    "sms-cnn": ([], "You have won a free prize, call now"),
+    "sms-lstm": ([], "You have won a free prize, call now"),
+    "spoken-digits-cnn": (["model.channels=[8, 16]"], "recordings/7_theo_3.wav"),
+    "spoken-digits-gru": (["model.hidden_size=16"], "recordings/7_theo_3.wav"),
+    "spoken-digits-speaker": (["model.channels=[8, 16]"], "recordings/7_theo_3.wav"),
 }
 SEEDS = 5
 STILL_IMPROVING = (1, 2, 3)  # seeds with which the textbook's 500 epochs are too few
@@ -59,8 +99,25 @@ def train(folder: Path) -> Callable[..., Result]:
     return trained
 
 
-def files(name: str, real_data: Path) -> list[str]:
-    return [f"data.{key}={real_data / path}" for key, path in FILES[name].items()]
+@pytest.fixture(scope="module")
+def place(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Finds a file of the real data sets; an archive is unpacked when it is first asked for."""
+    unpacked = tmp_path_factory.mktemp("unpacked")
+
+    def found(path: str) -> Path:
+        top = path.partition("/")[0]
+        if top not in ARCHIVES:
+            return real_data / path
+        if not (unpacked / top).exists():
+            with tarfile.open(real_data / ARCHIVES[top]) as archive:
+                archive.extractall(unpacked, filter="data")
+        return unpacked / path
+
+    return found
+
+
+def files(name: str, place: Callable[[str], Path]) -> list[str]:
+    return [f"data.{key}={place(path)}" for key, path in FILES[name].items()]
 
 
 def is_said(words: str, result: Result) -> bool:
@@ -178,8 +235,8 @@ def test_the_linear_model_keeps_up_with_ridge_regression(
 
 @pytest.mark.slow
 @pytest.mark.realdata
-def test_titanic(real_data: Path, train: Callable[..., Result]) -> None:
-    result = train("titanic-mlp", *files("titanic-mlp", real_data))
+def test_titanic(place: Callable[[str], Path], train: Callable[..., Result]) -> None:
+    result = train("titanic-mlp", *files("titanic-mlp", place))
     assert len(result["runs"]) == 5
     assert result["metrics"]["test"]["accuracy"] >= 0.80
     assert result["baseline"]["accuracy"] == pytest.approx(0.616, abs=1e-3)
@@ -187,13 +244,13 @@ def test_titanic(real_data: Path, train: Callable[..., Result]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.realdata
-def test_adult(folder: Path, real_data: Path, train: Callable[..., Result]) -> None:
-    result = train("adult-mlp", *files("adult-mlp", real_data), "--seeds", "5")
+def test_adult(folder: Path, place: Callable[[str], Path], train: Callable[..., Result]) -> None:
+    result = train("adult-mlp", *files("adult-mlp", place), "--seeds", "5")
     assert result["metrics"]["test"]["accuracy"] >= 0.868
     assert result["baseline"]["accuracy"] == pytest.approx(0.7638, abs=1e-4)
 
     run = result["runs"][0]
-    file = real_data / "csv" / "adult-test.csv"
+    file = place("csv/adult-test.csv")
     run_dlcli(
         "predict", file, "--checkpoint", run["run_dir"], "--output", "adult.csv", folder=folder
     )
@@ -203,3 +260,28 @@ def test_adult(folder: Path, real_data: Path, train: Callable[..., Result]) -> N
     assert len(answers) == len(truths) == 16_281
     right = mean(answer == truth for answer, truth in zip(answers, truths, strict=True))
     assert right == pytest.approx(run["metrics"]["test"]["accuracy"])
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize("name", SHORT)
+def test_a_config_of_real_data_learns_in_a_short_time_and_answers(
+    name: str, folder: Path, place: Callable[[str], Path]
+) -> None:
+    words, given = SHORT[name]
+    short = [*files(name, place), "train.epochs=2", "train.early_stopping=null", *words]
+    result = as_json("train", CONFIGS / f"{name}.yaml", *short, folder=folder)
+    rows = (folder / result["run_dir"] / "metrics.jsonl").read_text().splitlines()
+    losses = [json.loads(row)["train"]["loss"] for row in rows]
+    assert losses == sorted(losses, reverse=True)
+    if given is None:
+        return
+    is_file = "/" in given and "{" not in given
+    said = run_dlcli(
+        "predict",
+        str(place(given)) if is_file else given,
+        "--checkpoint",
+        result["run_dir"],
+        folder=folder,
+    ).stdout
+    assert said.strip()

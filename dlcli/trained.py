@@ -12,11 +12,12 @@ from torch import Tensor
 
 from dlcli import __version__, checkpoint
 from dlcli.build import Learner, build_learner, choose_device
+from dlcli.config.data import SeriesOptions
 from dlcli.config.read import config_from
 from dlcli.data.preprocessor import Preprocessor
-from dlcli.data.sources.dialect import dialect_of
-from dlcli.data.sources.records import read_records
+from dlcli.data.unseen import records_to_predict
 from dlcli.errors import ConfigError, UsageError
+from dlcli.forecasting import forecast
 from dlcli.selftest import compare, generated_inputs
 from dlcli.training.trainer import tensors_of
 
@@ -53,35 +54,51 @@ class TrainedModel:
     def predict(self, records: Sequence[Mapping[str, object]]) -> list[Any]:
         """Answer records: a class name or number each; a list of numbers for several targets.
 
+        Of a series the records are its rows in order of time, and the answers are what comes next:
+        one for each row of the horizon. Of sequences in long format there is one for each id.
+
         Args:
-            records: Column name to value, as in the training data; the target is not needed.
+            records: Column name to value, as in the training data; the target is not needed, but
+                for that of a series.
 
         Raises:
             DataError: A column is missing or a value does not parse.
             UsageError: It is a language model.
         """
-        if self.learner.preprocessor.spec.is_stream:
+        learner, options = self.learner, self.config.data
+        if learner.preprocessor.spec.is_stream:
             raise UsageError(
                 "a language model goes on with a text, it does not answer records",
-                suggestion="dlcli.commands.generate.continuation(model, prompt)",
+                suggestion="`dlcli predict TEXT`, or dlcli.commands.generate.continuation",
             )
-        needed = list(self.learner.preprocessor.inputs)
-        batches = read_records(records, dialect_of(self.config.data), needed=needed)
+        if isinstance(options, SeriesOptions):
+            told = forecast(learner, options, records).answers.unsqueeze(0)  # (1, H, D)
+            ahead: list[Any] = learner.task.predictions(told)[0]
+            return ahead
+        batches = records_to_predict(records, options, learner.preprocessor)
         return [
             answer
-            for batch in batches
-            for answer in self.learner.task.predictions(self.answers(batch))
+            for batch, _names in batches
+            for answer in learner.task.predictions(self.answers(batch))
         ]
 
     def answers(self, batch: pa.RecordBatch) -> Tensor:
-        """Return the answers (N, K) probabilities or scores, or numbers in units, on the CPU."""
+        """Return the answers (N, K) probabilities or scores, or numbers in units, on the CPU.
+
+        As many rows go through the network at a time as its memory is meant for.
+        """
         learner = self.learner
-        inputs = {
-            name: block.to(learner.device)
-            for name, block in learner.preprocessor.encode_inputs(batch).items()
-        }
+        blocks = learner.preprocessor.encode_inputs(batch)
+        size = learner.evaluation.batch_size
+        answers = []
         with torch.inference_mode():
-            return learner.evaluation.answers(learner.network(inputs)).cpu()
+            for start in range(0, batch.num_rows, size):
+                inputs = {
+                    name: block[start : start + size].to(learner.device)
+                    for name, block in blocks.items()
+                }
+                answers.append(learner.evaluation.answers(learner.network(inputs)).cpu())
+        return torch.cat(answers)
 
 
 def describe(

@@ -59,7 +59,7 @@ def test_a_page_does_so_with_real_data(
     page: Path, tmp_path: Path, shell: dict[str, str], real_data: Path
 ) -> None:
     _furnish(tmp_path)
-    for file in (real_data / "csv").iterdir():
+    for file in (*real_data.glob("*/*"), real_data / "mnist"):
         (tmp_path / file.name).symlink_to(file)
     steps = [s for s in read_page(page) if isinstance(s, Commands) and s.needs_real_data]
     _follow(steps, tmp_path, shell)

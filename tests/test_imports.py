@@ -20,7 +20,7 @@ LAYERS = [
     {"models", "losses", "optimizers", "schedulers", "metrics"},
     {"tasks", "checkpoint", "selftest"},
     {"build"},
-    {"progress", "trained"},
+    {"progress", "trained", "forecasting"},
     {"saving"},
     {"session", "report"},
     {"commands"},

@@ -178,5 +178,6 @@ def _show(result: Mapping[str, Any], talk: Talk) -> None:
         rows[f"{baseline.pop('name')} ({baseline.pop('part')})"] = baseline
     print_scores(rows)
     talk.say(f"best epoch {result['best_epoch']} of {result['epochs']}: {result['checkpoint']}")
-    talk.say(f"next: dlcli evaluate {run}")
+    part = next(part for part in reversed(PARTS) if result["metrics"][part] is not None)
+    talk.say(f"next: dlcli evaluate {run}" + ("" if part == "test" else f" --split {part}"))
     talk.say(f"      dlcli predict INPUT --checkpoint {run}")

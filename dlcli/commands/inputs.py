@@ -205,6 +205,8 @@ def _inputs(columns: Sequence[str], kind: str | None) -> str:
     record = f"""'{{"{columns[0]}": ...}}'"""
     if kind in _ENDINGS:
         return f"a {_NAMES[kind]} file, a folder of them, a table of paths, or {record}"
+    if kind == "tokens":
+        return f"a text, a .txt file with one a line, a table, {record}, or - for stdin"
     return f"a file of records, {record}, numbers, or - for stdin"
 
 

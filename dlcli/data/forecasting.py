@@ -97,13 +97,18 @@ def _parts(source: SeriesSource, options: SeriesOptions, timeline: Timeline) -> 
     past, horizon = options.past, options.horizon
     needs = f"a window takes {past + horizon:,}: `past: {past}` and `horizon: {horizon}`"
     if len(timeline) < past + horizon:
-        raise DataError(f"{source.place} has {counted(len(timeline), 'row')}, and {needs}")
+        raise DataError(
+            f"{source.place} has {counted(len(timeline), 'row')}, and {needs}",
+            path=("data", "past"),
+            suggestion="more rows, or a shorter `past` or `horizon`",
+        )
     parts = split_by_time(options.split, timeline)
     if len(parts["train"]) < past + horizon:
         raise DataError(
             f"the train part has {counted(len(parts['train']), 'row')} of {len(timeline):,}, and "
             f"{needs}",
             path=("data", "split"),
+            suggestion="smaller `val` and `test` parts, or a shorter `past` or `horizon`",
         )
     for part in ("val", "test"):
         if 0 < len(parts[part]) < horizon:
@@ -111,6 +116,7 @@ def _parts(source: SeriesSource, options: SeriesOptions, timeline: Timeline) -> 
                 f"the {part} part has {counted(len(parts[part]), 'row')} of {len(timeline):,}, "
                 f"fewer than the `horizon` of {horizon}",
                 path=("data", "split"),
+                suggestion=f"at least {horizon}, none, or a shorter `horizon`",
             )
     return parts
 
@@ -241,11 +247,13 @@ def labelled_windows(
     Raises:
         DataError: There is none.
     """
-    rows, timeline = encode_series(batches, options, preprocessor)
+    read = list(batches)
+    rows, timeline = encode_series(read, options, preprocessor)
     needed = rows.window.past + rows.window.horizon
     if len(timeline) < needed:
+        place, _ = origin(read[0])
         raise DataError(
-            f"found {counted(len(timeline), 'row')}, and a window takes {needed:,}: "
+            f"{place} has {counted(len(timeline), 'row')}, and a window takes {needed:,}: "
             f"`past: {rows.window.past}` and `horizon: {rows.window.horizon}`"
         )
     return fair_windows(rows, 0, len(timeline) - needed + 1, "the file")

@@ -151,11 +151,12 @@ def encode_rows(
         is_missing=np.zeros((len(timeline), len(window.targets)), bool),
         is_drawn=np.zeros(len(timeline), bool),
     )
+    gap = int(np.isnan(numbers).any(1).argmax()) if options.gaps == "refuse" else 0
     _fill(encoded, columns, edges, file_rows=row + timeline.lost, absent=timeline.lost)
     lost = encoded.lost
     if lost and options.gaps == "refuse":
         raise DataError(
-            f"{place}: {_listed(lost)} missing",
+            f"{place}: {_listed(lost)} missing, the first in row {gap + 1:,}",
             suggestion="`gaps: interpolate` draws lines between their neighbours",
         )
     return encoded

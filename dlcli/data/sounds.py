@@ -148,5 +148,6 @@ def _from_any(data: bytes, seconds: float) -> tuple[np.ndarray, int]:
             rate = int(file.samplerate)
             frames = file.read(math.ceil(seconds * rate), dtype="float32", always_2d=True)
     except soundfile.SoundFileError as error:
-        raise SoundError(f"is no sound ({str(error).rstrip('.')})") from error
+        reason = str(error).rpartition(": ")[2].rstrip(".")  # before it stands an address in memory
+        raise SoundError(f"is no sound ({reason})") from error
     return frames, rate

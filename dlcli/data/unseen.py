@@ -26,6 +26,7 @@ from dlcli.data.sources.files import is_file
 from dlcli.data.sources.image_folder import folder_records
 from dlcli.data.sources.records import read_records
 from dlcli.data.sources.sequences import read_sequences
+from dlcli.data.sources.source import origin, with_origin
 from dlcli.data.sources.text_file import open_text_file
 from dlcli.data.spec import Field
 from dlcli.errors import DataError
@@ -34,6 +35,8 @@ Names = Mapping[str, Sequence[object]]
 """Columns that say what each record is: a file, or the id of a sequence; or nothing."""
 
 _FILES = {"image", "sound"}
+_FILES_AT_ONCE = 64
+"""They are far larger decoded than their names are."""
 
 
 def records_to_predict(
@@ -62,9 +65,22 @@ def records_to_predict(
         optional=list(preprocessor.targets),
     )
     fields = preprocessor.spec.inputs
-    for batch in batches:
+    for batch in _decodable(batches, fields):
         names = names_of(batch, options, fields)
         yield (beside(batch, fields, given) if isinstance(given, Path) else batch), names
+
+
+def _decodable(
+    batches: Iterator[pa.RecordBatch], fields: Sequence[Field]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the same records, few at a time where they are pictures or sounds."""
+    if not any(field.kind in _FILES for field in fields):
+        yield from batches
+        return
+    for batch in batches:
+        place, first = origin(batch)
+        for start in range(0, batch.num_rows, _FILES_AT_ONCE):
+            yield with_origin(batch.slice(start, _FILES_AT_ONCE), place, first + start)
 
 
 def labelled_examples(path: Path, options: DataOptions, preprocessor: Preprocessor) -> Examples:

@@ -94,7 +94,7 @@ def test_pixels_beside_files_keep_the_head_of_the_table(folder: Path) -> None:
     ("words", "code", "message"),
     [
         (["predict", "none.png"], 4, "there is no file `none.png`"),
-        (["predict", "config.yaml"], 4, "config.yaml is no picture"),
+        (["predict", "config.yaml"], 4, 'row 1, column `image`: "config.yaml" is no picture'),
         (["predict", "empty"], 4, "empty holds no picture"),
         (["evaluate", "--data", "none"], 4, "there is no file `none`"),
         (["evaluate", "--data", "set"], 3, "are parts, not classes: test, train"),

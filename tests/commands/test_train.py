@@ -116,3 +116,14 @@ def test_a_run_directory_holds_what_it_promises(folder: Path) -> None:
     (folder / "again.yaml").write_text((run / "resolved.yaml").read_text())
     again = as_json("train", "again.yaml", folder=folder)
     assert again["metrics"] == result["metrics"]
+
+
+@pytest.mark.parametrize(("split", "part"), [("{}", ""), ("{test: 0}", " --split val")])
+def test_the_next_command_is_one_that_works(split: str, part: str, tmp_path: Path) -> None:
+    (tmp_path / "iris.yaml").write_text(
+        f"data: {{name: iris, split: {split}}}\nmodel: linear\ntrain: {{epochs: 1}}\n"
+    )
+    said = dlcli("train", "iris.yaml", folder=tmp_path).stderr
+    command = said.split("next: dlcli ")[1].splitlines()[0]
+    assert command.endswith(f"-iris{part}")
+    dlcli(*command.split(), folder=tmp_path)

@@ -177,7 +177,7 @@ def test_missing_rows_are_filled_and_counted(tmp_path):
 def test_missing_values_can_be_refused(tmp_path):
     given = columns()
     given["x"][7] = None
-    with pytest.raises(DataError, match=r"s.csv: 1 value \(`x` 1\) is missing"):
+    with pytest.raises(DataError, match=r"s.csv: 1 value \(`x` 1\) is missing, the first in row 8"):
         prepared(tmp_path, given, gaps="refuse")
 
 

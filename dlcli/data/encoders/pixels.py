@@ -16,7 +16,6 @@ from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.parse import numbers
 from dlcli.data.pictures import PictureError, Resize, decoded, with_channels
 from dlcli.data.sources.files import is_file
-from dlcli.errors import DataError
 
 _NO_IMAGES = (CellError, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
 """What lists that are no images raise on their way to an array."""
@@ -84,7 +83,7 @@ def _from_file(name: str, column: str, shape: tuple[int, int, int], resize: Resi
         pixels = decoded(Path(name).read_bytes(), shape[1:], resize)
     except (OSError, ValueError) as error:
         reason = str(error) if isinstance(error, PictureError) else "is no file that can be read"
-        raise DataError(f"column `{column}`: {name} {reason}") from error
+        raise CellError(column, name, reason) from error
     return with_channels(pixels[None], shape[0])
 
 

@@ -16,6 +16,7 @@ from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.number import NumberEncoder, NumberFit
 from dlcli.data.encoders.parse import numbers
 from dlcli.data.spec import Field
+from dlcli.data.wording import counted
 
 _MEAN = MissingOptions(numeric="mean", indicator=False)
 
@@ -136,7 +137,7 @@ def _steps(array: pa.Array, name: str, columns: tuple[str, ...]) -> tuple[np.nda
     """Return all steps (M, F) float64, NaN where missing, and how many each cell has (N,)."""
     if array.null_count:
         raise CellError(name, None, "is missing")
-    expected = f"is no list of steps, each {len(columns)} numbers: {', '.join(columns)}"
+    expected = f"is no list of steps, each {counted(len(columns), 'number')}: {', '.join(columns)}"
     if not pa.types.is_list(array.type):
         raise CellError(name, array[0].as_py() if len(array) else None, expected)
     counts = pc.list_value_length(array).to_numpy(zero_copy_only=False)

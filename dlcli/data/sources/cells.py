@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +77,7 @@ def records_batch(
 def _text(value: object) -> str:
     if isinstance(value, str | int | float):
         return cell_text(value)
-    return json.dumps(value, default=str)
+    return str(value) if isinstance(value, PurePath) else json.dumps(value, default=str)
 
 
 def _plain(array: pa.Array) -> pa.Array:

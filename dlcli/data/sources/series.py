@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from dlcli.config.data import SeriesOptions
 from dlcli.data.calendar import circle_names
+from dlcli.data.encoders.encoder import CellError
+from dlcli.data.encoders.parse import numbers
+from dlcli.data.preprocessor import located
 from dlcli.data.sources.columns import columns_note
 from dlcli.data.sources.dates import ACCEPTED_DATES
 from dlcli.data.sources.dialect import dialect_of
@@ -73,10 +76,11 @@ def open_series(options: SeriesOptions, folder: Path) -> Sources:
     scans = scan_columns([reader], dialect, _looked_at(options, reader))
     time = _time(options, scans)
     inputs, warnings = _inputs(options, scans, time)
-    _check_kinds(options, scans, inputs, time)
     kinds = {name: kind for name, scan in scans.items() if (kind := scan.kind)}
+    table = TableSource((reader,), dialect, kinds, plain_columns(scans, dialect))
+    _check_kinds(options, table, scans, inputs, time)
     source = SeriesSource(
-        TableSource((reader,), dialect, kinds, plain_columns(scans, dialect)),
+        table,
         next(iter(scans.values())).rows,
         time,
         are_numbers=len(time) == 1 and kinds[time[0]] == "numeric",
@@ -183,6 +187,7 @@ def _inputs(
 
 def _check_kinds(
     options: SeriesOptions,
+    table: TableSource,
     scans: Mapping[str, ColumnScan],
     inputs: Sequence[str],
     time: Sequence[str],
@@ -195,7 +200,9 @@ def _check_kinds(
             empty.append(name)
         elif path[1] in ("target", "known") and kind != "numeric":
             what = "a target" if path[1] == "target" else "a column that is known ahead"
-            faults.append(Fault(f"{what} holds numbers, and `{name}` is {kind}", path))
+            message = f"{what} holds numbers, and `{name}` is {kind}"
+            remedy = "another column, or say by `na_values` which cells mean missing"
+            faults.append(Fault(message, path, remedy, _first_text(table, name)))
         elif path[1] == "inputs" and name in inputs and kind not in _USABLE:
             faults.append(Fault(f"`{name}` is {kind}, which is no input of a series", path))
         elif path[1] != "time" and name in time:
@@ -208,3 +215,13 @@ def _check_kinds(
         raise ConfigError(faults)
     if empty:
         raise DataError(f"every cell of `{empty[0]}` is missing")
+
+
+def _first_text(table: TableSource, name: str) -> str:
+    """Say where the first cell stands that is no number."""
+    for batch in table.chunks([name]):
+        try:
+            numbers(batch.column(name), name)
+        except CellError as error:
+            return str(located(error, batch))
+    return ""

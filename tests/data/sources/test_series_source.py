@@ -88,6 +88,14 @@ def test_what_does_not_fit_is_told_at_its_place(tmp_path, options, message, path
     assert [fault.path for fault in caught.value.faults] == [path]
 
 
+def test_a_word_among_the_numbers_of_a_target_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="a target holds numbers, and `y` is") as caught:
+        opened(tmp_path, "y\n1\n2\noops\n4\n")
+    (fault,) = caught.value.faults
+    assert fault.note == 's.csv, row 3, column `y`: "oops" is not a number'
+    assert "`na_values`" in fault.suggestion
+
+
 def test_an_empty_target_and_two_date_columns_are_refused(tmp_path):
     with pytest.raises(DataError, match="every cell of `lost` is missing"):
         opened(tmp_path, target="lost")

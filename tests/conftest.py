@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# One test process a core: threads of two would only wait for each other's. Before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 _BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data"
 
 

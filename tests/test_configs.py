@@ -33,6 +33,7 @@ EMBEDDED = {  # at least this score on the test part, or on the training part wh
     "perceptron": ("accuracy", 0.92),
     "wine-linear": ("accuracy", 0.94),
 }
+QUICK_EMBEDDED = {"digits-mlp", "iris-mlp", "line"}
 FILES = {  # those that need files, and where these are among the real data sets
     "adult-mlp": {"path": "csv/adult-train.csv", "test_path": "csv/adult-test.csv"},
     "airline-linear": {"path": "series/airline-passengers.csv"},
@@ -145,7 +146,10 @@ def test_the_first_lines_say_what_it_gives_and_how_long_it_takes(name: str) -> N
     assert any(character.isdigit() for character in first)
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK_EMBEDDED else pytest.mark.slow) for n in EMBEDDED],
+)
 def test_a_config_gives_what_it_promises(name: str, train: Callable[..., Result]) -> None:
     result = train(name)
     metric, least = EMBEDDED[name]

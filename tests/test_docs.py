@@ -25,6 +25,8 @@ from tests.shell import run_in_shell, warm_shell
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 TEXTS = [*PAGES, *(REPOSITORY / f"{name}.md" for name in ("CONTRIBUTING", "CHANGELOG", "SECURITY"))]
 EXTENDING = REPOSITORY / "docs" / "extending.md"
+QUICK = {"README", "config", "data", "errors", "reference"}
+"""Pages whose commands every run of the tests follows; the others take longer."""
 REAL = [
     page for page in PAGES if any(getattr(s, "needs_real_data", False) for s in read_page(page))
 ]
@@ -45,7 +47,15 @@ def shell() -> Iterator[dict[str, str]]:
             yield ready
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != EXTENDING], ids=named)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=() if page.stem in QUICK else pytest.mark.slow)
+        for page in PAGES
+        if page != EXTENDING
+    ],
+    ids=named,
+)
 def test_a_page_does_what_it_says(page: Path, tmp_path: Path, shell: dict[str, str]) -> None:
     _furnish(tmp_path)
     steps = [s for s in read_page(page) if not (isinstance(s, Commands) and s.needs_real_data)]
@@ -65,6 +75,7 @@ def test_a_page_does_so_with_real_data(
     _follow(steps, tmp_path, shell)
 
 
+@pytest.mark.slow
 def test_the_page_on_extending_does_what_it_says(tmp_path: Path) -> None:
     """It changes the package: so it has a copy, and processes that start from nothing."""
     _furnish(tmp_path)

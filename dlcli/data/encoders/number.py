@@ -165,7 +165,10 @@ class NumberFit:
         if self._scaling == "min_max":
             return moments.low, moments.high - moments.low
         first, middle, third = np.percentile(values, [25, 50, 75]).tolist()
-        return middle, (third - first) or 1.0
+        spread = third - first
+        # Quartiles that agree to rounding would throw the other values out of float32's range.
+        has_spread = spread > np.finfo(np.float64).eps * (moments.high - moments.low)
+        return middle, spread if has_spread else 1.0
 
     def _fill(self, values: np.ndarray) -> float | None:
         fills = self._missing.numeric if self._missing else "refuse"

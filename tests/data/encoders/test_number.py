@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
@@ -124,6 +124,7 @@ def test_texts_and_integers_encode_as_numbers_do():
 
 
 @given(st.lists(finite, min_size=2, max_size=20), st.sampled_from([*SCALERS, "none"]))
+@example([0.0, 0.0, 0.0, 2115.0, 6.213065920735659e-36], "robust")
 def test_decoding_gives_the_numbers_back(values, scaling):
     encoder = fit(values, scaling, chunks=2)
     decoded = encoder.decode(encoder.encode(pa.array(values)))

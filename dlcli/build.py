@@ -19,6 +19,7 @@ from dlcli.config.metric import MetricOptions
 from dlcli.config.options import Options, components
 from dlcli.errors import ConfigError, MachineError
 from dlcli.models.network import Begins, build_network
+from dlcli.tasks.task import losses_of
 from dlcli.training.evaluation import Evaluation, Metric
 from dlcli.training.state import State
 from dlcli.training.stopping import Monitor
@@ -98,7 +99,7 @@ def build_learner(
         ConfigError: The loss's or the model's options do not fit the data.
     """
     task: Task = _import(_TASKS[task_name]).of(preprocessor.targets, preprocessor.window)
-    options = config.loss or components(LossOptions)[task.losses[0]]()
+    options = config.loss or components(LossOptions)[losses_of(task.name)[0]]()
     loss: Loss = component(options)(
         options, shape=task.shape, classes=task.classes, class_counts=class_counts
     )

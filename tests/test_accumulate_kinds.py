@@ -95,5 +95,6 @@ def test_these_kinds_have_targets_of_every_shape(tmp_path: Path) -> None:
         "running text": (8, 8),
         "picture folder": (8, 2),
     }
-    told = prepared_of("running text", tmp_path / "text")[1].examples["val"].targets != PADDING
+    val = prepared_of("running text", tmp_path / "text")[1].examples["val"]
+    told = val.slice(0, len(val)).targets != PADDING
     assert len(set(told.sum(1).tolist())) > 1

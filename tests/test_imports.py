@@ -71,6 +71,14 @@ def test_the_engine_names_no_component_and_no_file(part):
         assert not outside, f"{file.name} imports {outside}"
 
 
+@pytest.mark.parametrize(
+    "file", sorted((PACKAGE / "models").glob("*.py")), ids=lambda file: file.name
+)
+def test_models_know_no_augmentation(file):
+    used = imports(ast.parse(file.read_text()))
+    assert not {name for name in used if name.startswith("dlcli.data.augment")}
+
+
 HEAVY = {"torch", "numpy", "pyarrow", "pydantic", "yaml", "rich", "tqdm", "matplotlib", "sklearn"}
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
-from dlcli.data.spec import KNOWN, Batch
+from dlcli.data.spec import KNOWN, PADDING, Batch
 from dlcli.training.randomness import derived_seed
 
 
@@ -93,6 +93,8 @@ class WindowExamples:
         lead: Rows from a window's beginning to its first target.
         stride: Rows from one window to the next.
         is_jittered: Each epoch begins up to a stride later, drawn anew; the rows reach that far.
+        overlap: First tokens of every window's targets but the first one's that the window before
+            has told: in a batch they are padding.
         chosen: Numbers (count,) of the windows that count, ascending; None takes every one.
     """
 
@@ -106,6 +108,7 @@ class WindowExamples:
     lead: int
     stride: int = 1
     is_jittered: bool = False
+    overlap: int = 0
     chosen: Tensor | None = None
 
     def __len__(self) -> int:
@@ -132,7 +135,12 @@ class WindowExamples:
         blocks = {name: rows[past] for name, rows in self.inputs.items()}
         if self.known is not None:
             blocks[KNOWN] = self.known[ahead]
-        return Batch(blocks, self.rows[ahead])
+        targets = self.rows[ahead]
+        if self.overlap:
+            is_shared = torch.arange(self.horizon, device=index.device) < self.overlap
+            is_told = (starts > self.first)[:, None] & is_shared  # (N, T)
+            targets = targets.masked_fill(is_told, PADDING)
+        return Batch(blocks, targets)
 
     def slice(self, start: int, stop: int) -> Batch:
         """Return the windows from start up to stop."""

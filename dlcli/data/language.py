@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dlcli.config.data import TextFileOptions
 from dlcli.data.encoders.stream import StreamEncoder, cut, fit_stream
-from dlcli.data.examples import Examples, ResidentExamples, WindowExamples
+from dlcli.data.examples import Examples, WindowExamples
 from dlcli.data.prepared import Prepared
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.source import Sources
@@ -68,7 +68,7 @@ def restore_text(
 
 def whole_text(
     sources: Sources, options: TextFileOptions, preprocessor: Preprocessor
-) -> ResidentExamples:
+) -> WindowExamples:
     """Return all of a text as a val or test part is measured.
 
     Raises:
@@ -87,7 +87,7 @@ def encoder_of(preprocessor: Preprocessor) -> StreamEncoder:
     return encoder
 
 
-def measured(codes: Tensor, *, context: int, stride: int) -> ResidentExamples:
+def measured(codes: Tensor, *, context: int, stride: int) -> WindowExamples:
     """Return windows that tell each of these tokens but the first exactly once.
 
     A window begins `stride` after the one before it, and of what both show it tells nothing: there
@@ -100,10 +100,19 @@ def measured(codes: Tensor, *, context: int, stride: int) -> ResidentExamples:
     """
     count = 1 + max(0, -(-(len(codes) - 1 - context) // stride))
     short = (count - 1) * stride + context + 1 - len(codes)
-    windows = F.pad(codes, (0, short), value=PADDING).unfold(0, context + 1, stride)
-    targets = windows[:, 1:].clone()
-    targets[1:, : context - stride] = PADDING
-    return ResidentExamples({TEXT: windows[:, :-1].contiguous()}, targets)
+    rows = F.pad(codes, (0, short), value=PADDING)
+    return WindowExamples(
+        inputs={TEXT: rows},
+        known=None,
+        rows=rows,
+        first=0,
+        count=count,
+        past=context,
+        horizon=context,
+        lead=1,
+        stride=stride,
+        overlap=context - stride,
+    )
 
 
 def _examples(codes: Tensor, options: TextFileOptions, part: str, rows: range) -> Examples:

@@ -51,6 +51,16 @@ class LogMel(nn.Module):
             return bands.transpose(1, 2)
 
 
+def mask_of(masks: Tensor, *, bands: int, frames: int) -> Tensor:
+    """Return what is blank (N, bands, frames) bool, of masks (N, 4): see `mask_name`."""
+    first_frame, frame_count, first_band, band_count = masks.unsqueeze(2).unbind(1)  # (N, 1)
+    frame = torch.arange(frames, device=masks.device) - first_frame
+    band = torch.arange(bands, device=masks.device) - first_band
+    in_time = (frame >= 0) & (frame < frame_count)  # (N, frames)
+    in_band = (band >= 0) & (band < band_count)  # (N, bands)
+    return in_time.unsqueeze(1) | in_band.unsqueeze(2)
+
+
 def _filters(spectrogram: Spectrogram) -> tuple[int, np.ndarray]:
     """Return the points of the Fourier transform and the bands' weights (frequencies, mels).
 

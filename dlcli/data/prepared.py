@@ -22,8 +22,8 @@ class Prepared:
         task_reason: Why, in words.
         preprocessor: Fitted on the training rows.
         examples: Encoded rows by part; a part without rows is not there.
-        rows: Per part, rows of its file (of all its files, one after the other), or its tokens,
-            0-based.
+        rows: Per part, rows of its file (of all its files, one after the other; those left out
+            are counted), its tokens, or its sequences in the order of their first rows, 0-based.
         fingerprint: sha256 over what was read.
         warnings: What the user should know, each once.
         class_counts: Training rows per class (K,) int64; None where there are no classes.

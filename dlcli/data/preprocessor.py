@@ -225,7 +225,8 @@ def _window(state: Mapping[str, Any] | None) -> Window | None:
 
 def _equals(array: pa.Array, value: object) -> pa.Array:
     if pa.types.is_nested(array.type):
-        return pa.array([cell == value for cell in array.to_pylist()], pa.bool_())
+        wanted = repr(value)  # where NaN is NaN
+        return pa.array([repr(cell) == wanted for cell in array.to_pylist()], pa.bool_())
     wanted = texts(pa.array([value]))[0]
     return pc.equal(texts(array), wanted)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,19 +30,7 @@ def prepare_rows(
     scale_targets: bool = True,
     fold: int | None = None,
 ) -> Prepared:
-    """Draw the parts, fit the preprocessor on training rows alone, and encode every part.
-
-    Args:
-        sources: The opened data set.
-        options: The `data` section.
-        task: As the config gives it; None infers it.
-        scale_targets: The loss allows scaled targets; False where its link is exponential.
-        fold: With `split.folds`, which fold is the test part, from 0.
-
-    Raises:
-        ConfigError: Task, split or target scaling do not go with the data.
-        DataError: A cell is not what its column holds; or no class but one is left.
-    """
+    """See `dlcli.data.prepare.prepare`."""
     tabular = options if isinstance(options, TabularOptions) else TabularOptions()
     parts = _draw(sources, options, task, fold)
     twins = TwinCheck(sources.inputs, sources.targets)
@@ -66,7 +54,7 @@ def prepare_rows(
         task_reason=parts.task_reason,
         preprocessor=preprocessor,
         examples=examples,
-        rows=parts.rows,
+        rows=_numbered(sources, parts.rows),
         fingerprint=sources.fingerprint,
         warnings=(
             *sources.warnings,
@@ -89,19 +77,7 @@ def restore_rows(
     fold: int | None = None,
     parts: Sequence[str] = ("test",),
 ) -> dict[str, ResidentExamples]:
-    """Return parts as `prepare_rows` made them, with a preprocessor that is fitted already.
-
-    Args:
-        sources: The data set, opened again.
-        options: The `data` section of that training.
-        preprocessor: From its checkpoint.
-        task: Of that training.
-        fold: Likewise.
-        parts: Those to return; a part without rows is not there.
-
-    Raises:
-        DataError: A cell is not what its column holds.
-    """
+    """See `dlcli.data.prepare.restore`."""
     return _encode(sources, preprocessor, _draw(sources, options, task, fold), parts)
 
 
@@ -168,6 +144,15 @@ def _draw_train(
             path=("data", f"{taken[0]}_path"),
         )
     return drawn
+
+
+def _numbered(sources: Sources, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the rows of each part's source as the data number them."""
+    found = {}
+    for part, index in rows.items():
+        numbers = sources.numbers.get("train" if getattr(sources, part) is None else part)
+        found[part] = index if numbers is None else numbers[index]
+    return found
 
 
 def _unlabelled(labels: dict[str, RowLabels]) -> list[str]:

@@ -20,6 +20,14 @@ UNKNOWN = 1
 """The code of a token that training did not show."""
 
 
+def mask_name(block: str) -> str:
+    """Return the name of the block that says what to blank of a block of sounds.
+
+    It is (N, 4) int64: first frame, frames, first band, bands.
+    """
+    return f"{block}/mask"
+
+
 @dataclass(frozen=True)
 class Spectrogram:
     """How a sound becomes frames of mel bands, in samples.

@@ -78,11 +78,13 @@ def draw_split(
         for other in range(options.folds or 1):  # before the first fold is trained
             part_of = _by_group(options, groups, sizes, other)
             _check_classes(part_of, classes, groups, other if options.folds else None)
-        return Split(_parts(_by_group(options, groups, sizes, fold or 0)))
+        part_of = _by_group(options, groups, sizes, fold or 0)
+        return Split(_parts(part_of), tuple(_empty_parts(part_of, sizes, groups)))
     stratified, warnings = _stratify(options, classes, sizes)
     part_of = _by_row(options, rows, classes if stratified else None, sizes, fold or 0)
     if classes is not None:
         warnings += _return_lost_classes(part_of, classes)
+    warnings += _empty_parts(part_of, sizes)
     return Split(_parts(part_of), tuple(warnings))
 
 
@@ -252,6 +254,22 @@ def _return_lost_classes(part_of: np.ndarray, classes: Labels) -> list[str]:
         "in the training part"
         for code in lost
     ]
+
+
+def _empty_parts(
+    part_of: np.ndarray, sizes: dict[str, int], groups: Labels | None = None
+) -> list[str]:
+    """Say which parts were to have rows and have none."""
+    found = []
+    for part, size in sizes.items():
+        if not size or (part_of == PARTS.index(part)).any():
+            continue
+        why = f"no group of {len(groups.names):,} is small enough" if groups else "no row is left"
+        found.append(
+            f"{why} for a {part} part of {counted(size, 'row')}, so there is none "
+            f"(`split: {{{part}: 0}}` says that it is meant)"
+        )
+    return found
 
 
 def _named(names: Labels, classes: Labels | None) -> Split:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from dlcli.data.augment.sounds import mask_name, mask_of
-from dlcli.data.logmel import LogMel
-from dlcli.data.spec import PADDING, Field
+from dlcli.data.logmel import LogMel, mask_of
+from dlcli.data.spec import PADDING, Field, mask_name
 from dlcli.models.features import Features
 from dlcli.models.pooling import longest
 
@@ -79,7 +78,7 @@ class Picture(nn.Module):
 
 
 class Sound(nn.Module):
-    """Samples as a spectrogram, normalised per mel band; masked where augmentation says so."""
+    """Samples as a spectrogram, normalised per mel band; blank where the inputs say so."""
 
     mean: Tensor
     std: Tensor

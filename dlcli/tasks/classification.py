@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dlcli.data.examples import Examples
 from dlcli.data.spec import Window
-from dlcli.tasks.task import Baseline, Report, constant, losses_of
+from dlcli.tasks.task import Baseline, Report, constant
 
 Label = str | int | float | bool
 """A class as the data has it."""
@@ -48,11 +48,6 @@ class Classification:
         """Return the task of one target column, of windows too."""
         ((name, target),) = targets.items()
         return cls((name,), tuple(target.classes))
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses it allows, the default first."""
-        return losses_of(self.name)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from dlcli.data.examples import Examples, WindowExamples
 from dlcli.data.spec import Window
 from dlcli.rounding import rounded
 from dlcli.tasks.regression import NumberTarget
-from dlcli.tasks.task import Baseline, Report, losses_of
+from dlcli.tasks.task import Baseline, Report
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,6 @@ class Forecasting:
         )
         scale, shift = pairs.T.contiguous()
         return cls(tuple(targets), window.horizon, window.season, scale, shift)
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses it allows, the default first."""
-        return losses_of(self.name)
 
     @property
     def shape(self) -> tuple[int, ...]:

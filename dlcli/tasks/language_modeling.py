@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dlcli.data.examples import Examples
 from dlcli.data.spec import PADDING, UNKNOWN, Field, Window
-from dlcli.tasks.task import Baseline, Report, losses_of
+from dlcli.tasks.task import Baseline, Report
 
 
 class TokenTarget(Protocol):
@@ -53,11 +53,6 @@ class LanguageModeling:
         assert window is not None
         ((name, text),) = targets.items()
         return cls((name,), text, window.horizon)
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses it allows, the default first."""
-        return losses_of(self.name)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from dlcli.data.examples import Examples
 from dlcli.data.spec import Window
 from dlcli.rounding import rounded
-from dlcli.tasks.task import Baseline, Report, constant, losses_of
+from dlcli.tasks.task import Baseline, Report, constant
 
 
 class NumberTarget(Protocol):
@@ -57,11 +57,6 @@ class Regression:
         )
         scale, shift = pairs[0] if len(pairs) == 1 else pairs.T.contiguous()
         return cls(tuple(targets), scale, shift)
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses it allows, the default first."""
-        return losses_of(self.name)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -28,11 +28,6 @@ class Task(Protocol):
         ...
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses it allows; the first is the default."""
-        ...
-
-    @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics that it is measured by unless others are asked for."""
         ...

@@ -7,12 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch.nn import functional as F
 
 from dlcli.config.data import TextFileOptions
 from dlcli.data.language import measured
 from dlcli.data.prepare import prepare, restore
 from dlcli.data.sources.text_file import TEXT, open_text_file
-from dlcli.data.spec import PADDING
+from dlcli.data.spec import PADDING, UNKNOWN
 from dlcli.errors import ConfigError, DataError
 
 TEXTS = ("to be or not to be, that is the question: ", "whether tis nobler in the mind ")
@@ -37,7 +38,8 @@ def test_every_token_but_the_first_is_told_exactly_once_from_those_before(data, 
     stride = data.draw(st.integers(1, context))
     codes = torch.arange(1, length + 1, dtype=torch.int16)
     examples = measured(codes, context=context, stride=stride)
-    inputs, targets = examples.inputs[TEXT], examples.targets
+    batch = examples.slice(0, len(examples))
+    inputs, targets = batch.inputs[TEXT], batch.targets
     told = targets != PADDING
     assert targets[told].tolist() == codes[1:].tolist()
     assert (inputs[told] == targets[told] - 1).all()
@@ -49,6 +51,30 @@ def test_every_token_but_the_first_is_told_exactly_once_from_those_before(data, 
         assert (row[len(seen) :] == PADDING).all()
     first = told.int().argmax(1)  # tokens before a row's first one that counts
     assert first.tolist() == [0] + [context - stride] * (len(inputs) - 1)
+
+
+@given(data=st.data(), context=st.integers(2, 9), length=st.integers(2, 60))
+def test_measured_windows_are_views_that_any_batch_can_take(data, context, length):
+    stride = data.draw(st.integers(1, context))
+    codes = torch.randint(UNKNOWN, 200, (length,), dtype=torch.uint8)
+    examples = measured(codes, context=context, stride=stride)
+    assert examples.nbytes <= 2 * (length + context)
+
+    count = len(examples)
+    padded = F.pad(codes, (0, (count - 1) * stride + context + 1 - length), value=PADDING)
+    windows = padded.unfold(0, context + 1, stride)
+    targets = windows[:, 1:].clone()
+    targets[1:, : context - stride] = PADDING
+    chosen = torch.tensor(data.draw(st.lists(st.integers(0, count - 1), min_size=1)))
+    start = data.draw(st.integers(0, count - 1))
+    for batch, expected in (
+        (examples.take(chosen), chosen),
+        (examples.slice(start, count), torch.arange(start, count)),
+    ):
+        assert torch.equal(batch.inputs[TEXT], windows[expected, :-1])
+        assert torch.equal(batch.targets, targets[expected])
+        assert batch.targets.dtype == codes.dtype
+    assert examples.targets[examples.targets != PADDING].tolist() == codes[1:].tolist()
 
 
 # what training sees

@@ -180,3 +180,40 @@ def test_a_class_that_the_split_column_takes_out_of_training_is_named():
         draw_split(
             SplitOptions(column="part"), 5, classes=labels([0, 0, 0, 1, 0], ["a", "b"]), names=names
         )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "own", "lost"),
+    [
+        ([100, 100, 100], {}, ["val", "test"]),
+        ([100, 100, 100], {"val": 0}, ["test"]),
+        ([40, 40, 40], {"val": 40}, ["test"]),
+        ([10] * 10, {}, []),
+        ([100, 100, 100], {"folds": 3}, ["val"]),
+    ],
+)
+def test_a_part_that_groups_leave_empty_is_told_aloud(sizes, own, lost):
+    codes = np.repeat(np.arange(len(sizes)), sizes)
+    split = draw_split(SplitOptions(group="g", **own), len(codes), groups=labels(codes))
+    empty = {"val", "test"} - split.parts.keys()
+    assert empty == {*lost, *(part for part, size in own.items() if size == 0)}
+    assert len(split.warnings) == len(lost)
+    for said, part in zip(split.warnings, lost, strict=True):
+        assert said.startswith(f"no group of {len(sizes)} is small enough for a {part} part of ")
+        assert f"(`split: {{{part}: 0}}` says that it is meant)" in said
+
+
+def test_a_val_part_that_a_lost_class_takes_back_is_told_aloud():
+    codes = labels([0] * 20 + [1])
+    found = [
+        draw_split(SplitOptions(val=1, test=0, seed=seed), 21, classes=codes) for seed in range(60)
+    ]
+    empty = [split for split in found if "val" not in split.parts]
+    assert 0 < len(empty) < 60
+    for split in found:
+        told = [
+            said
+            for said in split.warnings
+            if said.startswith("no row is left for a val part of 1 row,")
+        ]
+        assert len(told) == ("val" not in split.parts)

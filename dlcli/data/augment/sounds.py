@@ -9,30 +9,16 @@ import torch
 from torch import Tensor
 
 from dlcli.config.data.augment import SoundAugmentOptions
-from dlcli.data.augment.draws import UNIFORM, Draws, either_way, spans, whole
-from dlcli.data.spec import Field
+from dlcli.data.augment.draws import UNIFORM, Draws, either_way, whole
+from dlcli.data.spec import Field, mask_name
 
 _STARTS = 1 << 17
 """Places in an epoch's noise at which that of a sound can begin."""
 
 
-def mask_name(name: str) -> str:
-    """Return the name of the block that holds the masks of a block of sounds."""
-    return f"{name}/mask"
-
-
-def mask_of(masks: Tensor, *, bands: int, frames: int) -> Tensor:
-    """Return what is blank (N, bands, frames) bool, of masks (N, 4): see `Sounds`."""
-    first_frame, frame_count, first_band, band_count = masks.unbind(1)
-    in_time = spans(frames, first_frame, frame_count).unsqueeze(1)
-    return in_time | spans(bands, first_band, band_count).unsqueeze(2)
-
-
 @dataclass(frozen=True)
 class Sounds:
     """How the sounds of a training part are varied; the masks are for the model to apply.
-
-    A mask is a row of four whole numbers: first frame, frames, first band, bands.
 
     Attributes:
         options: What is varied, and how much.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -143,16 +144,17 @@ def stored_sounds(array: pa.StructArray) -> Iterator[tuple[np.ndarray, int]]:
 
 
 class SoundFit:
-    """Fits a `SoundEncoder`: the longest sound in one pass, the bands in a second one.
+    """Fits a `SoundEncoder`: the rate and the longest sound in one pass, the bands in a second one.
 
     Args:
-        name: The column; its sounds are of one rate.
+        name: The column; the most frequent rate of its sounds is that of all.
         options: How a sound becomes a spectrogram.
     """
 
     def __init__(self, name: str, options: SoundOptions) -> None:
         self._name, self._options = name, options
-        self._rate = self._longest = 0
+        self._rates: Counter[int] = Counter()
+        self._longest: dict[int, int] = {}  # of each rate
         self._encoder: SoundEncoder | None = None
         self._count = 0
         self._sums: np.ndarray = np.zeros(0)
@@ -161,8 +163,9 @@ class SoundFit:
     def add(self, array: pa.Array) -> None:
         """Take in training cells; see `Fit`."""
         if self._encoder is None:
-            for samples, self._rate in stored_sounds(array):
-                self._longest = max(self._longest, len(samples))
+            for samples, rate in stored_sounds(array):
+                self._rates[rate] += 1
+                self._longest[rate] = max(self._longest.get(rate, 0), len(samples))
             return
         for start in range(0, len(array), _ROWS_AT_ONCE):
             sounds = self._encoder.encode(array.slice(start, _ROWS_AT_ONCE))
@@ -191,12 +194,14 @@ class SoundFit:
         return replace(self._encoder, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
     def _without_bands(self) -> SoundEncoder:
-        rate, options = self._rate, self._options
+        options = self._options
+        rate = max(self._rates, key=lambda rate: (self._rates[rate], rate))
+        longest = max(-(-size * rate // own) for own, size in self._longest.items())
         most = round((options.seconds or LONGEST_SECONDS) * rate)
         return SoundEncoder(
             self._name,
             sample_rate=rate,
-            length=max(1, most if options.seconds else min(self._longest, most)),
+            length=max(1, most if options.seconds else min(longest, most)),
             window=max(1, round(rate * options.window_ms / 1000)),
             hop=max(1, round(rate * options.hop_ms / 1000)),
             n_mels=options.n_mels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from dlcli.config.data import MissingOptions, Scaling
 from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.number import NumberEncoder, NumberFit
 from dlcli.data.encoders.parse import numbers
+from dlcli.data.sources.cells import column_array
 from dlcli.data.spec import Field
 from dlcli.data.wording import counted
 
@@ -58,10 +60,12 @@ class StepsEncoder:
         values, counts = _steps(array, self.name, self.columns)  # (all steps, F), (N,)
         values = np.where(np.isnan(values), self.fill, values)
         scaled = (values - self.shift) / self.scale
-        if scaled.size and np.abs(scaled).max() > np.finfo(np.float32).max:
-            value = float(values.flat[np.abs(scaled).argmax()])
-            raise CellError(self.name, value, "is too large for a float32 number")
         row = np.repeat(np.arange(len(counts)), counts)
+        if scaled.size and np.abs(scaled).max() > np.finfo(np.float32).max:
+            step, column = divmod(int(np.abs(scaled).argmax()), len(self.columns))
+            cell = array[int(row[step])].as_py()
+            found = f"holds {values[step, column]}, which is too large for a float32 number"
+            raise CellError(self.name, cell, found)
         first = np.cumsum(counts) - np.minimum(counts, self.length)  # that is kept
         place = np.arange(len(row)) - first[row]
         kept = place >= 0
@@ -134,7 +138,32 @@ class StepsFit:
 
 
 def _steps(array: pa.Array, name: str, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return all steps (M, F) float64, NaN where missing, and how many each cell has (N,)."""
+    """Return all steps (M, F) float64, NaN where missing, and how many each cell has (N,).
+
+    Raises:
+        CellError: Of the first cell that is none.
+    """
+    try:
+        return _read(array, name, columns)
+    except CellError:
+        for cell in array.to_pylist():
+            _check_alone(cell, name, columns)
+        raise
+
+
+def _check_alone(cell: object, name: str, columns: tuple[str, ...]) -> None:
+    """Raise the CellError of a cell that is none; a list beside cells of other types is JSON."""
+    try:
+        value = json.loads(cell) if isinstance(cell, str) else cell
+    except (ValueError, RecursionError):
+        value = cell
+    try:
+        _read(column_array([value]), name, columns)
+    except CellError as error:
+        raise CellError(name, cell, error.reason) from error
+
+
+def _read(array: pa.Array, name: str, columns: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     if array.null_count:
         raise CellError(name, None, "is missing")
     expected = f"is no list of steps, each {counted(len(columns), 'number')}: {', '.join(columns)}"
@@ -148,8 +177,15 @@ def _steps(array: pa.Array, name: str, columns: tuple[str, ...]) -> tuple[np.nda
         there = {field.name for field in flat.type}
         if not there.issuperset(columns):
             raise CellError(name, array[0].as_py(), expected)
-        return np.stack([numbers(flat.field(one), name) for one in columns], 1), counts
+        return np.stack([_numbers(flat.field(one), name) for one in columns], 1), counts
     widths = pc.list_value_length(flat) if pa.types.is_list(flat.type) else pa.nulls(len(flat))
     if not pc.all(pc.equal(widths, len(columns)).fill_null(False), min_count=0).as_py():
         raise CellError(name, array[0].as_py(), expected)
-    return numbers(flat.flatten(), name).reshape(-1, len(columns)), counts
+    return _numbers(flat.flatten(), name).reshape(-1, len(columns)), counts
+
+
+def _numbers(array: pa.Array, name: str) -> np.ndarray:
+    try:
+        return numbers(array, name)
+    except CellError as error:
+        raise CellError(name, error.value, f"holds {error.value}, which {error.reason}") from error

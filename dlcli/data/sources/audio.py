@@ -15,7 +15,7 @@ from dlcli.config.data import AudioOptions
 from dlcli.data.sources.memory import MemorySource
 from dlcli.data.sources.sound_files import Sounds, decode_files
 from dlcli.data.sources.sound_listing import Listing, check_columns, find_sounds, listed
-from dlcli.data.sources.source import Sources, with_origin
+from dlcli.data.sources.source import ColumnKind, Sources, with_origin
 from dlcli.errors import ConfigError
 
 
@@ -33,24 +33,38 @@ def open_audio(options: AudioOptions, folder: Path) -> Sources:
     """
     train = find_sounds(options, folder, options.path, ("data", "path"))
     check_columns(options, train)
-    test = None
+    listings = {"train": train}
     if options.test_path is not None:
-        test = find_sounds(options, folder, options.test_path, ("data", "test_path"))
+        listings["test"] = find_sounds(options, folder, options.test_path, ("data", "test_path"))
     elif options.test_where is not None:
         is_test = _matches(options.test_where, train)
-        train, test = replace(train.rows(~is_test), warnings=train.warnings), train.rows(is_test)
-    listings = [train] if test is None else [train, test]
-    files = [file for listing in listings for file in listing.files]
-    sounds = decode_files(files, options.sound, trained=len(train.files), broken=options.broken)
+        listings["train"] = replace(train.rows(~is_test), warnings=train.warnings)
+        listings["test"] = train.rows(is_test)
+    files = [file for listing in listings.values() for file in listing.files]
+    trained = len(listings["train"].files)
+    sounds = decode_files(files, options.sound, trained=trained, broken=options.broken)
+    sources: dict[str, MemorySource] = {}
+    numbers: dict[str, np.ndarray] = {}
+    start = 0
+    for part, listing in listings.items():
+        first, last = np.searchsorted(sounds.kept, [start, start + len(listing.files)])
+        rows = sounds.kept[first:last] - start
+        table = listing.columns.take(pa.array(rows))
+        table = table.append_column(options.audio, sounds.cells(int(first), int(last)))
+        kinds: dict[str, ColumnKind] = {**listing.kinds, options.audio: "sound"}
+        sources[part] = MemorySource(table, kinds, listing.place)
+        numbers[part] = listing.numbers[rows]
+        start += len(listing.files)
     return Sources(
-        train=_source(train, sounds, 0, options.audio),
+        train=sources["train"],
         val=None,
-        test=None if test is None else _source(test, sounds, len(train.files), options.audio),
+        test=sources.get("test"),
         targets=(options.target,),
         inputs=(options.audio,),
-        fingerprint=_fingerprint(sounds, listings),
+        fingerprint=_fingerprint(sounds, [*listings.values()]),
         task="classification" if train.kinds[options.target] == "categorical" else None,
-        warnings=(*(said for one in listings for said in one.warnings), *sounds.warnings),
+        warnings=(*(said for one in listings.values() for said in one.warnings), *sounds.warnings),
+        numbers=numbers,
     )
 
 
@@ -95,14 +109,6 @@ def _matches(where: Mapping[str, Sequence[str | int]], listing: Listing) -> np.n
 def _plain(value: str | int | None) -> str | int | None:
     """Return whole numbers as such, however they are written."""
     return int(value) if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value) else value
-
-
-def _source(listing: Listing, sounds: Sounds, start: int, audio: str) -> MemorySource:
-    """Return the rows of a listing whose files begin at `start` among all."""
-    first, last = np.searchsorted(sounds.kept, [start, start + len(listing.files)])
-    labels = listing.columns.take(pa.array(sounds.kept[first:last] - start))
-    table = labels.append_column(audio, sounds.cells(int(first), int(last)))
-    return MemorySource(table, {**listing.kinds, audio: "sound"}, listing.place)
 
 
 def _fingerprint(sounds: Sounds, listings: Sequence[Listing]) -> str:

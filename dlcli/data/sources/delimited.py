@@ -60,7 +60,7 @@ class DelimitedReader:
             with open_text(self.path, self.dialect.encoding) as stream:
                 yield from pa_csv.open_csv(stream, *self._settings(columns, floats))
         except UnicodeDecodeError as error:
-            raise self._encoding_error() from error
+            raise _encoding_error(self.path, self.dialect.encoding) from error
         except pa.ArrowInvalid as error:
             raise self._parse_error(str(error)) from error
 
@@ -90,20 +90,13 @@ class DelimitedReader:
 
     def _parse_error(self, message: str) -> DlcliError:
         if "UTF8" in message:
-            return self._encoding_error()
+            return _encoding_error(self.path, self.dialect.encoding)
         with _text(self.path, self.dialect) as stream:
             rows = _records(stream, self.path, self.dialect)
             for row in rows:
                 if row and len(row) != len(self.names):
                     return _field_error(self.path, rows.line_num, len(row), self.names)
         return DataError(f"{self.path.name} cannot be read: {message}")
-
-    def _encoding_error(self) -> DataError:
-        return DataError(
-            f"{self.path.name}{_undecodable_line(self.path, self.dialect.encoding)} is not "
-            f"{self.dialect.encoding} text",
-            suggestion="set `encoding`, for example `encoding: latin-1`",
-        )
 
 
 def open_delimited(
@@ -124,11 +117,7 @@ def open_delimited(
             first = next((row for row in rows if row), [])
             lines = rows.line_num
     except UnicodeDecodeError as error:
-        line = _undecodable_line(path, dialect.encoding)
-        raise DataError(
-            f"{path.name}{line} is not {dialect.encoding} text",
-            suggestion="set `encoding`, for example `encoding: latin-1`",
-        ) from error
+        raise _encoding_error(path, dialect.encoding) from error
     if count.records == 0:
         raise DataError(f"{path.name} is empty")
     names = _names(path, first, dialect, optional)
@@ -141,6 +130,8 @@ def _names(
     path: Path, first: list[str], dialect: Dialect, optional: Collection[str]
 ) -> tuple[str, ...]:
     if dialect.header:
+        if any(map(_is_undecoded, first)):
+            raise _encoding_error(path, dialect.encoding)
         names = tuple(name.strip() if dialect.strip else name for name in first)
         check_names(path, names)
         return names
@@ -172,8 +163,13 @@ def _field_error(path: Path, line: int, found: int, names: Sequence[str]) -> Dat
 
 
 def _text(path: Path, dialect: Dialect) -> io.TextIOWrapper:
+    """Open a file as text; a byte that is none stays half of a character, which no text holds."""
     stream = open_text(path, dialect.encoding)
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _is_undecoded(text: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _records(stream: io.TextIOWrapper, path: Path, dialect: Dialect) -> _Records:
@@ -183,6 +179,13 @@ def _records(stream: io.TextIOWrapper, path: Path, dialect: Dialect) -> _Records
     if dialect.quoting == "none":
         return csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE)
     return csv.reader(stream, delimiter=separator)
+
+
+def _encoding_error(path: Path, encoding: str) -> DataError:
+    return DataError(
+        f"{path.name}{_undecodable_line(path, encoding)} is not {encoding} text",
+        suggestion="set `encoding`, for example `encoding: latin-1`",
+    )
 
 
 def _undecodable_line(path: Path, encoding: str) -> str:

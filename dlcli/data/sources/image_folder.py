@@ -19,6 +19,7 @@ from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError, Fault, KeyPath, MachineError
 
 _PART_NAMES = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_PARTS = {"path": "train", "val_path": "val", "test_path": "test"}
 _SHOWN = 10
 
 
@@ -63,10 +64,11 @@ def open_image_folder(options: ImageFolderOptions, folder: Path) -> Sources:
     decoded = decode_files(files, options.pictures, broken=options.broken)
     kinds: dict[str, ColumnKind] = {IMAGE: "image", LABEL: "categorical"}
     sources: dict[str, PictureSource] = {}
+    numbers: dict[str, np.ndarray] = {}
     start = 0
     for key, tree in trees.items():
         first, last = np.searchsorted(decoded.kept, [start, start + len(tree.files)])
-        rows = decoded.kept[first:last] - start
+        rows = numbers[_PARTS[key]] = decoded.kept[first:last] - start
         others = pa.record_batch({LABEL: pa.array(tree.labels).take(pa.array(rows))})
         pixels = decoded.pixels[first:last]
         sources[key] = PictureSource(pixels, others, kinds, IMAGE, str(given[key]))
@@ -81,6 +83,7 @@ def open_image_folder(options: ImageFolderOptions, folder: Path) -> Sources:
         fingerprint=hashlib.sha256(f"{decoded.fingerprint}\n{labels}".encode()).hexdigest(),
         task="classification",
         warnings=(*(said for tree in trees.values() for said in tree.warnings), *decoded.warnings),
+        numbers=numbers,
     )
 
 

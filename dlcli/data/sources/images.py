@@ -42,10 +42,12 @@ def open_images(options: ImagesOptions, folder: Path) -> Sources:
     decoded = decode_files(files, options.pictures, broken=options.broken)
     kinds: Mapping[str, ColumnKind] = {**found.train.kinds, image: "image"}
     sources: dict[str, PictureSource] = {}
+    numbers: dict[str, np.ndarray] = {}
     start = 0
     for part, one in rows.items():
         first, last = np.searchsorted(decoded.kept, [start, start + len(one.files)])
-        others = one.others.take(pa.array(decoded.kept[first:last] - start))
+        numbers[part] = decoded.kept[first:last] - start
+        others = one.others.take(pa.array(numbers[part]))
         pixels = decoded.pixels[first:last]
         sources[part] = PictureSource(pixels, others, kinds, image, one.place)
         start += len(one.files)
@@ -58,6 +60,7 @@ def open_images(options: ImagesOptions, folder: Path) -> Sources:
         inputs=(image,),
         fingerprint=fingerprint.hexdigest(),
         warnings=(*found.warnings, *decoded.warnings),
+        numbers=numbers,
     )
 
 

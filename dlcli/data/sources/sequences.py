@@ -22,7 +22,7 @@ from dlcli.data.sources.dialect import dialect_of
 from dlcli.data.sources.memory import MemorySource
 from dlcli.data.sources.records import read_records
 from dlcli.data.sources.roles import column_names
-from dlcli.data.sources.source import ColumnKind, Source, Sources, origin
+from dlcli.data.sources.source import ColumnKind, Source, Sources, origin, with_origin
 from dlcli.data.sources.table import open_table
 from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError, Fault
@@ -30,6 +30,8 @@ from dlcli.errors import ConfigError, DataError, Fault
 STEPS = "steps"
 """Name of the column of sequences."""
 _SHOWN = 10
+_Origin = tuple[str, int, int]
+"""Of a batch: its file, its first row there, 0-based, and how many."""
 
 
 def open_sequences(options: SequencesOptions, folder: Path) -> Sources:
@@ -41,7 +43,8 @@ def open_sequences(options: SequencesOptions, folder: Path) -> Sources:
 
     Raises:
         ConfigError: The config names columns that are not there, or no column holds numbers.
-        DataError: A file is missing or damaged, an id or time is missing, or an id has two targets.
+        DataError: A file is missing or damaged, an id or time is missing, or an id has two
+            targets or two rows of one time.
     """
     column_names(options, folder, ["id", "time"])
     types = {**options.types, options.id: "categorical"}
@@ -130,13 +133,13 @@ def gather(
         once: Columns that say the same in every row of an id.
 
     Raises:
-        DataError: An id or time is missing, a cell is not what its column holds, or a column of
-            `once` says two things of an id.
+        DataError: An id or time is missing, a cell is not what its column holds, an id has two rows
+            of one time, or a column of `once` says two things of an id.
     """
-    place = ""
+    origins: list[_Origin] = []
     read: dict[str, list[pa.Array]] = {}
     for batch in batches:
-        place = place or origin(batch)[0]
+        origins.append((*origin(batch), batch.num_rows))
         for name, cells in _read(batch, options, values, once).items():
             read.setdefault(name, []).append(cells)
     if not read:
@@ -145,7 +148,9 @@ def gather(
     ids = columns[options.id].dictionary_encode()
     codes = ids.indices.to_numpy()
     keys = (codes,) if options.time is None else (columns[options.time].to_numpy(), codes)
-    order = np.lexsort(keys)  # stable: rows of one time stay in their order
+    order = np.lexsort(keys)  # stable: rows stay in their order
+    if options.time is not None:
+        _refuse_twins(keys, order, ids, options.time, origins)
     starts = np.concatenate([[0], np.cumsum(np.bincount(codes))])
     rows = pa.array(order)
     numbers_of = [columns[name].take(rows) for name in values]
@@ -154,7 +159,45 @@ def gather(
     )
     said = {name: _once(columns[name].take(rows), starts, ids.dictionary, name) for name in once}
     found = pa.record_batch({options.id: ids.dictionary, STEPS: steps, **said})
-    return found.replace_schema_metadata({"place": place, "row": "0"})
+    return with_origin(found, origins[0][0], 0)
+
+
+def _refuse_twins(
+    keys: Sequence[np.ndarray],
+    order: np.ndarray,
+    ids: pa.Array,
+    time: str,
+    origins: Sequence[_Origin],
+) -> None:
+    """Refuse two rows of an id that have the same time.
+
+    Args:
+        keys: Time and code of the id of each row (N,).
+        order: The rows (N,) sorted by id, then by time.
+        ids: Of each row.
+        time: The column.
+        origins: Where the rows come from.
+    """
+    is_twin = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
+    if not is_twin.any():
+        return
+    before, twins = order[:-1][is_twin], order[1:][is_twin]
+    first = int(twins.argmin())
+    raise DataError(
+        f"{_place(origins, twins[first])}, column `{time}`: `{ids[int(twins[first])]}` has this "
+        f"time in {_place(origins, before[first])}, already, and a sequence has one row of each "
+        f"time" + (f"; there are {len(twins):,} such rows" if len(twins) > 1 else ""),
+        suggestion="remove one of the two; or train with `time: null`: in the file's order",
+    )
+
+
+def _place(origins: Sequence[_Origin], row: int) -> str:
+    """Return the file of a row and its number there, 1-based."""
+    for place, first, count in origins:
+        if row < count:
+            return f"{place}, row {first + row + 1}"
+        row -= count
+    raise AssertionError(row)
 
 
 def _read(

@@ -32,14 +32,14 @@ class Sounds:
 
     Attributes:
         samples: Per file that holds a sound, (S,) int16.
-        sample_rate: Of all of them.
+        rates: Samples per second of each (N,).
         kept: Their places among all files (N,), ascending.
         fingerprint: sha256 over the bytes of all files.
         warnings: What the user should know.
     """
 
     samples: Sequence[np.ndarray]
-    sample_rate: int
+    rates: np.ndarray
     kept: np.ndarray
     fingerprint: str
     warnings: tuple[str, ...]
@@ -48,7 +48,10 @@ class Sounds:
         """Return sounds from start up to stop as records of `rate` and `samples`."""
         edges = [*range(start, stop, _CELLS_OF_A_CHUNK), stop]
         return pa.chunked_array(
-            [_records(self.samples[low:high], self.sample_rate) for low, high in pairwise(edges)]
+            [
+                _records(self.samples[low:high], self.rates[low:high])
+                for low, high in pairwise(edges)
+            ]
         )
 
 
@@ -59,12 +62,12 @@ def decode_files(
     trained: int,
     broken: Literal["refuse", "skip"],
 ) -> Sounds:
-    """Decode files, in threads, and bring them to one sample rate.
+    """Decode files, in threads.
 
     Args:
         files: Any number from 1.
-        options: Their rate, and their length at most; without a rate, the most frequent one.
-        trained: So many files, the first ones, decide on the rate.
+        options: Their rate, and their length at most; without a rate, each keeps its own.
+        trained: So many files, the first ones, are to be trained on.
         broken: Whether files that hold no sound are refused or left out.
 
     Raises:
@@ -86,16 +89,17 @@ def decode_files(
         rates.append(sound[1])
         kept.append(place)
     warnings = [_say_broken(faults, len(files), broken)] if faults else []
-    counts = Counter(rates[: int(np.searchsorted(kept, trained))])
-    if not counts:
+    if not np.searchsorted(kept, trained):
         raise DataError(f"none of {counted(trained, 'file')} holds a sound", path=("data", "path"))
-    rate = options.sample_rate or max(counts, key=lambda rate: (counts[rate], rate))
-    if len(set(rates)) > 1 and options.sample_rate is None:
-        warnings.append(_say_rates(Counter(rates), rate))
-    samples = [resampled(one, own, rate) for one, own in zip(found, rates, strict=True)]
-    most = math.ceil(seconds * rate)
+    if options.sample_rate is not None:
+        rate = options.sample_rate
+        found = [resampled(one, own, rate) for one, own in zip(found, rates, strict=True)]
+        rates = [rate] * len(found)
+    elif len(set(rates)) > 1:
+        warnings.append(_say_rates(Counter(rates)))
+    samples = [one[: math.ceil(seconds * own)] for one, own in zip(found, rates, strict=True)]
     return Sounds(
-        [one[:most] for one in samples], rate, np.array(kept), digest.hexdigest(), tuple(warnings)
+        samples, np.array(rates, np.int32), np.array(kept), digest.hexdigest(), tuple(warnings)
     )
 
 
@@ -122,18 +126,17 @@ def _decode_all(
                 yield found
 
 
-def _records(samples: Sequence[np.ndarray], rate: int) -> pa.StructArray:
+def _records(samples: Sequence[np.ndarray], rates: np.ndarray) -> pa.StructArray:
     ends = np.cumsum([0, *(len(one) for one in samples)])
     lists = pa.LargeListArray.from_arrays(pa.array(ends), pa.array(np.concatenate(samples)))
-    rates = pa.array(np.full(len(samples), rate, np.int32))
-    return pa.StructArray.from_arrays([rates, lists], names=["rate", "samples"])
+    return pa.StructArray.from_arrays([pa.array(rates), lists], names=["rate", "samples"])
 
 
-def _say_rates(counts: Counter[int], rate: int) -> str:
+def _say_rates(counts: Counter[int]) -> str:
     found = ", ".join(f"{one:,} ({count:,} files)" for one, count in counts.most_common(_SHOWN))
     return (
-        f"the sounds have several sample rates, {found}; all are brought to {rate:,} "
-        f"(`sound: {{sample_rate: {rate}}}` says that it is meant)"
+        f"the sounds have several sample rates, {found}; all are brought to the most frequent one "
+        f"of the training rows (`sound: {{sample_rate: {counts.most_common(1)[0][0]}}}` sets one)"
     )
 
 

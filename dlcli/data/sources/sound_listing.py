@@ -33,6 +33,7 @@ class Listing:
     Attributes:
         files: The files.
         columns: Texts, null where missing; a row per file.
+        numbers: Of these rows among all (N,), 0-based.
         kinds: Kind of every column.
         place: What messages call the whole.
         warnings: What the user should know.
@@ -40,6 +41,7 @@ class Listing:
 
     files: list[Path]
     columns: pa.Table
+    numbers: np.ndarray
     kinds: Mapping[str, ColumnKind]
     place: str
     warnings: tuple[str, ...] = ()
@@ -47,8 +49,8 @@ class Listing:
     def rows(self, mask: np.ndarray) -> Listing:
         """Return the files where the mask (N,) is true; warnings stay behind."""
         files = [file for file, is_kept in zip(self.files, mask, strict=True) if is_kept]
-        columns = self.columns.filter(pa.array(mask))
-        return replace(self, files=files, columns=columns, warnings=())
+        columns, numbers = self.columns.filter(pa.array(mask)), self.numbers[mask]
+        return replace(self, files=files, columns=columns, numbers=numbers, warnings=())
 
 
 def find_sounds(options: AudioOptions, folder: Path, given: str, path: KeyPath) -> Listing:
@@ -92,7 +94,7 @@ def find_sounds(options: AudioOptions, folder: Path, given: str, path: KeyPath) 
         {name: pa.array([row[name] for row in rows.values()], pa.string()) for name in names}
     )
     kinds: dict[str, ColumnKind] = dict.fromkeys(names, "categorical")
-    return Listing(list(rows), columns, kinds, given, tuple(warnings))
+    return Listing(list(rows), columns, np.arange(len(rows)), kinds, given, tuple(warnings))
 
 
 _Rows = tuple[dict[Path, dict[str, str]], list[str]]
@@ -177,7 +179,7 @@ def _from_table(options: AudioOptions, place: Path, given: str, path: KeyPath) -
         kinds[options.target] = scan.kind
     files = [place.parent / expanded(str(one)) for one in paths]
     table = pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
-    return Listing(files, table, kinds, given, reader.warnings)
+    return Listing(files, table, np.arange(len(files)), kinds, given, reader.warnings)
 
 
 def _mentions(options: AudioOptions, *, with_split: bool = True) -> dict[KeyPath, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 ColumnKind = Literal["numeric", "categorical", "boolean", "date", "text", "image", "steps", "sound"]
@@ -42,6 +43,8 @@ class Sources:
         task: What the data set is known for; None leaves it to the target.
         warnings: What the user should know about these data.
         folder: What paths in the options start from.
+        numbers: By `train`, `val` and `test`: which rows of the data (N,) theirs are, 0-based; not
+            there where these are all, in order.
     """
 
     train: Source
@@ -53,6 +56,7 @@ class Sources:
     task: Task | None = None
     warnings: tuple[str, ...] = ()
     folder: Path = Path()
+    numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def with_origin(batch: pa.RecordBatch, place: str, row: int) -> pa.RecordBatch:

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcli.data.augment.sounds import louder, mask_name, mask_of, shifted
+from dlcli.data.augment.sounds import louder, shifted
+from dlcli.data.logmel import mask_of
+from dlcli.data.spec import mask_name
 from dlcli.models import blocks
 from dlcli.models.blocks import Sound
 from tests.data.augment.cases import ROWS, SOUND, sounds

@@ -10,6 +10,7 @@ from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.registry import encoder_from_state
 from dlcli.data.encoders.sound import SoundFit
 from dlcli.data.logmel import LogMel
+from dlcli.data.sounds import resampled
 from tests.sound_files import tone, write_wav
 
 OPTIONS = SoundOptions(n_mels=16)
@@ -119,3 +120,16 @@ def test_a_list_of_samples_is_read_whatever_stands_beside_it():
     alone = encoder.encode(pa.array([[0, 1, 1, 0]]))
     beside = encoder.encode(pa.array([[0, 1, 1, 0], [0.5, -0.5, 0.25, 0.0]]))
     assert torch.equal(alone[0], beside[0])
+
+
+def test_the_rate_is_the_most_frequent_and_the_length_counts_at_that_rate():
+    fit = SoundFit("audio", OPTIONS)
+    for _ in range(2):
+        fit.add(cells([tone(rate=16000, seconds=0.2)], rate=16000))
+        fit.add(cells(SOUNDS[:2]))
+        fit.again()
+    encoder = fit.finish()
+    assert (encoder.sample_rate, encoder.length) == (8000, 1600)
+    sound = tone(rate=16000, seconds=0.2)
+    found = encoder.encode(cells([sound], rate=16000))[0]
+    assert found.tolist() == resampled(whole(sound), 16000, 8000).tolist()

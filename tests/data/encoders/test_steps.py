@@ -7,6 +7,8 @@ import pytest
 from dlcli.data.encoders.encoder import CellError
 from dlcli.data.encoders.registry import encoder_from_state
 from dlcli.data.encoders.steps import StepsFit
+from dlcli.data.preprocessor import located
+from dlcli.data.sources.cells import records_batch
 
 NAN = float("nan")
 TRAINING = [
@@ -108,3 +110,29 @@ def test_missing_values_are_noted():
 def test_what_is_no_sequence_is_named(array, said):
     with pytest.raises(CellError, match=said):
         fitted().encode(array)
+
+
+@pytest.mark.parametrize(
+    ("cells", "row"),
+    [
+        ([[[1, 2]], [[3, 4], [5]], [[6, 7]]], 2),
+        ([[[1, 2]], [[3, 4]], [[3, 4], [6, 7, 8]]], 3),
+        ([[[1, 2]], [[3, 4], None]], 2),
+        ([[["1", "2"]], [["3", "4"], ["5", "six"]]], 2),
+        ([[{"x": "1", "y": "2"}], [{"x": "1", "y": "2"}, {"x": "3", "y": "four"}]], 2),
+        ([[["1", "2"], ["3", "4"]], [["1e999", "4"]]], 2),
+        ([[[1, 2]], "text"], 2),
+        ([[[1, 2]], 3], 2),
+        ([[[1, 2]], [3, 4]], 2),
+        ([[[1, 2]], [[3, "four"]]], 2),
+        ([[[1, 2]], "[" * 100_000], 2),
+        ([[[1.0, 2.0], [2.0, 2.0]], [[1e300, 2.0]]], 2),
+        ([[[1.0, NAN]], [[1e300, NAN]]], 2),
+        ([[[1, 2]], []], 2),
+    ],
+)
+def test_the_sequence_that_is_none_is_named_by_its_row(cells, row):
+    batch = records_batch([{"steps": cell} for cell in cells], ["steps"])
+    with pytest.raises(CellError) as error:
+        fitted().encode(batch.column("steps"))
+    assert f"row {row}, column `steps`" in str(located(error.value, batch))

@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from dlcli.config.data import AudioOptions
 from dlcli.data.prepare import prepare
+from dlcli.data.sounds import decoded, resampled
 from dlcli.data.sources.audio import labelled_files, open_audio
 from dlcli.data.sources.sound_listing import name_pattern
 from dlcli.errors import ConfigError, DataError
@@ -127,11 +128,53 @@ def test_nothing_of_test_rows_reaches_what_is_fitted(tmp_path):
     assert states[0] == states[1]
 
 
-def test_the_most_frequent_rate_is_taken_aloud(tmp_path):
+def test_every_part_is_numbered_by_the_rows_of_the_data(tmp_path):
+    named(tmp_path / "sounds", count=3)
+    (tmp_path / "sounds" / "high_bob_1.wav").write_bytes(b"")  # row 4
+    every = [(i, label, who) for label in ("high", "low") for who in ("ann", "bob") for i in "012"]
+    given = AudioOptions(
+        path="sounds",
+        pattern=PATTERN,
+        test_where={"index": [0]},
+        split={"val": 2},
+        sound=SOUND,
+        broken="skip",
+    )
+    prepared = prepare(open_audio(given, tmp_path), given, task=None)
+    assert sorted(np.concatenate(list(prepared.rows.values()))) == [*range(4), *range(5, 12)]
+    for part, rows in prepared.rows.items():
+        assert {every[row][0] == "0" for row in rows} == {part == "test"}
+        classes = prepared.preprocessor.classes
+        labels = [classes[code] for code in prepared.examples[part].targets.tolist()]
+        assert labels == [every[row][1] for row in rows]
+
+
+def test_the_rate_is_the_most_frequent_one_of_training_rows_alone(tmp_path):
+    """Law 6; every other sound is brought to that rate."""
+    named(tmp_path / "sounds", count=10)
+    files = sorted((tmp_path / "sounds").iterdir())
+    given = AudioOptions(path="sounds", pattern=PATTERN, split={"val": 0.3, "test": 0.3})
+
+    def prepared():
+        return prepare(open_audio(given, tmp_path), given, task=None)
+
+    first = prepared()
+    assert len(first.rows["train"]) < len(files) / 2
+    for part in ("val", "test"):
+        for row in first.rows[part]:
+            write_wav(files[row], tone(rate=16000), rate=16000)
+    second = prepared()
+    assert second.preprocessor.state() == first.preprocessor.state()
+    expected = resampled(decoded(files[first.rows["val"][0]].read_bytes(), 10)[0], 16000, 8000)
+    length = second.preprocessor.inputs["audio"].length
+    assert second.examples["val"].inputs["audio"][0].tolist() == expected[:length].tolist()
+
+
+def test_several_rates_are_told_aloud(tmp_path):
     named(tmp_path / "sounds", count=2, rate=8000)
     write_wav(tmp_path / "sounds" / "low_cat_0.wav", tone(rate=16000), rate=16000)
     sources = opened(tmp_path, pattern=PATTERN)
-    assert {cell["rate"] for cell in column(sources.train, "audio")} == {8000}
+    assert {cell["rate"] for cell in column(sources.train, "audio")} == {8000, 16000}
     assert any("several sample rates" in said and "8,000" in said for said in sources.warnings)
     quiet = opened(tmp_path, pattern=PATTERN, sound={"sample_rate": 4000})
     assert {cell["rate"] for cell in column(quiet.train, "audio")} == {4000}

@@ -251,3 +251,15 @@ def test_what_is_wrong_with_a_table_of_paths_is_told(tmp_path):
         open_images(ImagesOptions(path=file, target="age", image="picture"), Path())
     with pytest.raises(ConfigError, match="`age` is the column of pictures"):
         open_images(ImagesOptions(path=file, target="age", image="age"), Path())
+
+
+def test_parts_are_numbered_by_all_files_of_theirs(tmp_path):
+    tree(tmp_path / "train")
+    tree(tmp_path / "test", count=4)
+    for broken in ("train/cat/03.png", "test/cat/00.png"):
+        (tmp_path / broken).write_text("no picture")
+    given = options(tmp_path / "train", test_path=str(tmp_path / "test"), broken="skip")
+    prepared = prepare(open_image_folder(given, Path()), given, task=None)
+    drawn = np.concatenate([prepared.rows["train"], prepared.rows["val"]])
+    assert sorted(drawn) == [row for row in range(24) if row != 3]
+    assert prepared.rows["test"].tolist() == list(range(1, 8))

@@ -109,6 +109,39 @@ def test_a_row_without_id_or_time_is_named(tmp_path, row, said):
         open_sequences(options(), written(tmp_path, [*ROWS, row]))
 
 
+@pytest.mark.parametrize("is_dated", [False, True])
+def test_two_rows_of_an_id_and_time_are_named(tmp_path, is_dated):
+    rows = [*ROWS, ("c", 1, 1, 1, "up"), ("b", 2, 9, 9, "down"), ("b", 1, 9, 9, "down")]
+    if is_dated:
+        rows = [(i, f"2024-03-{t:02}", *rest) for i, t, *rest in rows]
+    with pytest.raises(DataError) as error:
+        open_sequences(options(), written(tmp_path, rows))
+    (fault,) = error.value.faults
+    assert fault.message == (
+        "long.csv, row 7, column `time`: `b` has this time in long.csv, row 4, already, and a "
+        "sequence has one row of each time; there are 2 such rows"
+    )
+    assert fault.suggestion.startswith("remove one of the two; or train with `time: null`")
+
+
+def test_two_rows_of_an_id_and_time_are_named_by_their_files(tmp_path):
+    written(tmp_path, ROWS, "one.csv")
+    written(tmp_path, [("a", 4, 1, 1, "up"), ("b", 2, 9, 9, "down")], "two.csv")
+    said = "two.csv, row 2, column `time`: `b` has this time in one.csv, row 4, already"
+    with pytest.raises(DataError, match=said):
+        open_sequences(options(path=["one.csv", "two.csv"]), tmp_path)
+
+
+@pytest.mark.parametrize("rows", [200, 40_000])
+def test_a_row_of_the_same_time_is_found_wherever_it_stands(tmp_path, rows):
+    """In any batch of the file."""
+    long = [(f"s{row % 10}", row, 1, 1, "up") for row in range(rows)]
+    long.insert(rows - 3, long[7])
+    said = f"long.csv, row {rows - 2}, column `time`: `s7` has this time in long.csv, row 8, alr"
+    with pytest.raises(DataError, match=said):
+        open_sequences(options(target="x", drop=["label"]), written(tmp_path, long))
+
+
 def test_missing_numbers_can_be_refused(tmp_path):
     with pytest.raises(DataError, match="`y` is missing in a row of `b`"):
         open_sequences(options(missing={"numeric": "refuse"}), written(tmp_path, ROWS))

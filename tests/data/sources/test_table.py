@@ -182,6 +182,20 @@ def test_other_encodings(tmp_path):
     assert "no encoding `latn`" in fault(tmp_path, ConfigError, encoding="latn")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize(("before", "line"), [("", 1), ("\n\n", 3)])
+def test_a_heading_in_another_encoding_is_refused_as_a_cell_is(tmp_path, encoding, before, line):
+    write(tmp_path, before + "café,y\n1,p\n2,q\n", encoding="latin-1")
+    said = f"a.csv, line {line}, is not {encoding} text|set `encoding`"
+    assert said in fault(tmp_path, encoding=encoding)
+    assert read(tmp_path, encoding="latin-1")[1]["café"] == [1, 2]
+
+
+def test_a_heading_may_hold_the_sign_of_an_unknown_character(tmp_path):
+    write(tmp_path, "caf\N{REPLACEMENT CHARACTER},y\n1,p\n2,q\n")
+    assert read(tmp_path)[1]["caf\N{REPLACEMENT CHARACTER}"] == [1, 2]
+
+
 def test_parquet_types(tmp_path):
     table = pa.table(
         {

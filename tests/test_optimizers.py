@@ -8,80 +8,27 @@ import sys
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from dlcli.config.optimizer import (
-    AdadeltaOptions,
-    AdagradOptions,
-    AdamaxOptions,
     AdamOptions,
     AdamWOptions,
     MuonOptions,
-    NAdamOptions,
     OptimizerOptions,
-    RAdamOptions,
-    RMSpropOptions,
     SGDOptions,
 )
 from dlcli.config.options import components
 from dlcli.errors import CheckpointError, ConfigError
 from dlcli.optimizers import Optimizer
 from tests.labels import label
-from tests.torch_optimizers import CLASSES, torch_classes
-
-VARIANTS: list[OptimizerOptions] = [
-    *(member() for member in components(OptimizerOptions).values()),
-    SGDOptions(fused=False),
-    SGDOptions(momentum=0.9),
-    SGDOptions(momentum=0.9, dampening=0.1, weight_decay=0.01, fused=False),
-    SGDOptions(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
-    AdamOptions(fused=False),
-    AdamOptions(amsgrad=True, weight_decay=0.01, betas=(0.8, 0.95)),
-    AdamOptions(amsgrad=True, fused=False, eps=1e-6),
-    AdamWOptions(weight_decay=0.1, fused=False),
-    AdamWOptions(lr=0.01, amsgrad=True),
-    RMSpropOptions(momentum=0.9),
-    RMSpropOptions(centered=True, alpha=0.9),
-    RMSpropOptions(centered=True, momentum=0.5, weight_decay=0.01),
-    AdagradOptions(initial_accumulator_value=0.1, lr_decay=0.01, fused=False),
-    AdagradOptions(initial_accumulator_value=0.1, lr_decay=0.01, weight_decay=0.01),
-    AdadeltaOptions(lr=0.5, rho=0.8, weight_decay=0.01),
-    AdamaxOptions(betas=(0.8, 0.9), weight_decay=0.01),
-    NAdamOptions(weight_decay=0.01, momentum_decay=0.01),
-    NAdamOptions(weight_decay=0.01, decoupled_weight_decay=True),
-    RAdamOptions(weight_decay=0.01, betas=(0.9, 0.99)),
-    RAdamOptions(weight_decay=0.01, decoupled_weight_decay=True),
-    MuonOptions(nesterov=False, weight_decay=0.0, adjust_lr_fn="original"),
-    MuonOptions(lr=0.02, momentum=0.9, ns_steps=3, adjust_lr_fn="spectral_unclamped"),
-]
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
-        ],
-    ),
-]
-
-
-def make_network(device: str = "cpu") -> nn.Sequential:
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 8), nn.LayerNorm(8), nn.ReLU(), nn.Linear(8, 3)
-    ).to(device)
-
-
-def backward(network: nn.Module, step: int, device: str = "cpu") -> None:
-    generator = torch.Generator().manual_seed(step)
-    inputs = torch.randn(12, 6, generator=generator).to(device)
-    targets = torch.randint(0, 3, (12,), generator=generator).to(device)
-    F.cross_entropy(network(inputs), targets).backward()
-
-
-def rate(lr: float, step: int) -> float:
-    return lr * (1 + step % 3) / 2
+from tests.torch_optimizers import (
+    CLASSES,
+    DEVICES,
+    VARIANTS,
+    backward,
+    make_network,
+    rate,
+    torch_classes,
+)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -98,11 +45,47 @@ def test_steps_are_bitwise_those_of_the_torch_class(options: OptimizerOptions, d
             reference.zero_grad()
         backward(theirs, step, device)
         for reference in references:
-            reference.param_groups[0]["lr"] = rate(options.lr, step)
+            for group in reference.param_groups:
+                group["lr"] = rate(options.lr, step)
             reference.step()
     for own, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(own, expected)
     assert not torch.equal(ours[0].weight, make_network(device)[0].weight)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("fused", [None, False])
+def test_the_first_momentum_is_torchs_for_zeros_of_either_sign_too(fused, nesterov: bool) -> None:
+    options = SGDOptions(momentum=0.9, nesterov=nesterov, fused=fused)
+    networks = [nn.Linear(2, 2, bias=False) for _ in range(2)]
+    optimizer = Optimizer(options, dict(networks[0].named_parameters()))
+    (reference,) = torch_classes(options, networks[1])
+    for network in networks:
+        network.weight.data = torch.tensor([[-0.0, -0.0], [0.0, 0.0]])
+        network.weight.grad = torch.tensor([[-0.0, 0.0], [-0.0, 0.0]])
+    optimizer.step(options.lr)
+    reference.step()
+    ours = [networks[0].weight, optimizer.state()["momentum_buffer/weight"]]
+    theirs = [networks[1].weight, reference.state[networks[1].weight]["momentum_buffer"]]
+    for own, expected in zip(ours, theirs, strict=True):
+        assert own.detach().numpy().tobytes() == expected.detach().numpy().tobytes()
+
+
+def test_a_first_gradient_that_comes_late_starts_a_momentum() -> None:
+    """Torch's fused class fails there (2.15): it has no buffer for one of the parameters."""
+    late, early = make_network(), make_network()
+    options = SGDOptions(momentum=0.9)
+    optimizers = [Optimizer(options, dict(n.named_parameters())) for n in (late, early)]
+    backward(late, 0)
+    late[0].weight.grad = None
+    optimizers[0].step(0.1)
+    late.load_state_dict(early.state_dict())
+    for network, optimizer in zip((late, early), optimizers, strict=True):
+        optimizer.zero_grad()
+        backward(network, 1)
+        optimizer.step(0.1)
+    assert torch.equal(late[0].weight, early[0].weight)
+    assert not torch.equal(late[0].bias, early[0].bias)
 
 
 @pytest.mark.parametrize("options", VARIANTS, ids=label)

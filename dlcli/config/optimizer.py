@@ -20,6 +20,10 @@ from dlcli.config.options import (
 )
 
 BETAS = "Decay rates of the averages of the gradient and of its square."
+DECAY_BIAS = (
+    "Whether `weight_decay` is also for biases and normalisation weights: parameters of one "
+    "dimension."
+)
 DECOUPLED = "Shrink weights directly, as adamw does, not through the gradient."
 EPS = "Added to the divisor, for numerical stability."
 FUSED = "Update all parameters in one kernel; null does so where torch can."
@@ -32,10 +36,14 @@ class OptimizerOptions(Options):
     """What every optimizer is chosen by, and its learning rate."""
 
     builds: ClassVar[str] = "dlcli.optimizers:Optimizer"
+    is_elementwise: ClassVar[bool] = True
+    """Whether each value is moved by its own gradients alone, as `train.sharded` needs."""
 
     if TYPE_CHECKING:  # every component declares its own
         name: str = ""
         lr: PositiveFloat
+        weight_decay: NonNegativeFloat
+        decay_bias: bool
 
 
 class SGDOptions(OptimizerOptions):
@@ -48,6 +56,7 @@ class SGDOptions(OptimizerOptions):
         0.0, description="Share of the gradient that the momentum leaves out."
     )
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     nesterov: bool = Field(False, description="Look ahead along the momentum.")
     fused: bool | None = Field(None, description=FUSED)
 
@@ -66,6 +75,7 @@ class AdamOptions(OptimizerOptions):
     betas: Betas = Field((0.9, 0.999), description=BETAS)
     eps: NonNegativeFloat = Field(1e-8, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     amsgrad: bool = Field(False, description="Divide by the largest average so far.")
     fused: bool | None = Field(None, description=FUSED)
 
@@ -78,6 +88,7 @@ class AdamWOptions(OptimizerOptions):
     betas: Betas = Field((0.9, 0.999), description=BETAS)
     eps: NonNegativeFloat = Field(1e-8, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.01, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     amsgrad: bool = Field(False, description="Divide by the largest average so far.")
     fused: bool | None = Field(None, description=FUSED)
 
@@ -90,6 +101,7 @@ class RMSpropOptions(OptimizerOptions):
     alpha: Fraction = Field(0.99, description="Decay rate of the average.")
     eps: NonNegativeFloat = Field(1e-8, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     momentum: NonNegativeFloat = Field(0.0, description=MOMENTUM)
     centered: bool = Field(False, description="Divide by the gradient's estimated deviation.")
 
@@ -101,6 +113,7 @@ class AdagradOptions(OptimizerOptions):
     lr: PositiveFloat = Field(0.01, description=LR)
     lr_decay: NonNegativeFloat = Field(0.0, description="How fast the learning rate falls.")
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     initial_accumulator_value: NonNegativeFloat = Field(
         0.0, description="Value from which the sum starts."
     )
@@ -116,6 +129,7 @@ class AdadeltaOptions(OptimizerOptions):
     rho: Fraction = Field(0.9, description="Decay rate of both averages.")
     eps: NonNegativeFloat = Field(1e-6, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
 
 
 class AdamaxOptions(OptimizerOptions):
@@ -126,6 +140,7 @@ class AdamaxOptions(OptimizerOptions):
     betas: Betas = Field((0.9, 0.999), description=BETAS)
     eps: NonNegativeFloat = Field(1e-8, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
 
 
 class NAdamOptions(OptimizerOptions):
@@ -136,6 +151,7 @@ class NAdamOptions(OptimizerOptions):
     betas: Betas = Field((0.9, 0.999), description=BETAS)
     eps: NonNegativeFloat = Field(1e-8, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     momentum_decay: NonNegativeFloat = Field(4e-3, description="How fast the momentum settles.")
     decoupled_weight_decay: bool = Field(False, description=DECOUPLED)
 
@@ -148,15 +164,19 @@ class RAdamOptions(OptimizerOptions):
     betas: Betas = Field((0.9, 0.999), description=BETAS)
     eps: NonNegativeFloat = Field(1e-8, description=EPS)
     weight_decay: NonNegativeFloat = Field(0.0, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     decoupled_weight_decay: bool = Field(False, description=DECOUPLED)
 
 
 class MuonOptions(OptimizerOptions):
     """Steps made orthogonal, for weight matrices; biases and embeddings are left to adamw."""
 
+    is_elementwise = False
+
     name: Literal["muon"] = "muon"
     lr: PositiveFloat = Field(1e-3, description=LR)
     weight_decay: NonNegativeFloat = Field(0.1, description=WEIGHT_DECAY)
+    decay_bias: bool = Field(True, description=DECAY_BIAS)
     momentum: NonNegativeFloat = Field(0.95, description=MOMENTUM)
     nesterov: bool = Field(True, description="Look ahead along the momentum.")
     ns_coefficients: Annotated[tuple[float, float, float], Strict(False)] = Field(

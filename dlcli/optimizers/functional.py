@@ -1,0 +1,78 @@
+"""Torch's functional forms: which function, with which arguments, fused or not.
+
+The classes of `torch.optim` are never built: that imports `torch._dynamo`, about a second and
+140 MB (torch 2.15). The functional forms are what those classes call, so the bits are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+from dlcli.config.optimizer import OptimizerOptions
+from dlcli.errors import ConfigError
+
+_NOT_ARGUMENTS = {"name", "lr", "betas", "fused", "initial_accumulator_value", "decay_bias"}
+
+_FUSED_IF_SHARDED = {"adam", "adamw"}
+"""Fused forms that torch (2.15) can split over ranks."""
+
+
+def functional(name: str) -> Callable[..., None]:
+    """Return the functional form of an optimizer."""
+    try:
+        module = import_module("torch.optim.functional")  # torch 2.15
+    except ModuleNotFoundError:
+        # By path: `torch.optim.adam` as an attribute is another thing in older versions.
+        module = import_module(f"torch.optim.{'_muon' if name == 'muon' else name}")
+    function: Callable[..., None] = getattr(module, name)
+    return function
+
+
+def fixed_arguments(
+    options: OptimizerOptions, parameters: list[nn.Parameter]
+) -> tuple[dict[str, Any], bool]:
+    """Return the arguments that no step changes, and whether the fused form is used.
+
+    Raises:
+        ConfigError: The fused form is asked for, and torch has none for these parameters.
+    """
+    arguments = options.model_dump(exclude=_NOT_ARGUMENTS)
+    if options.name == "muon":
+        return arguments | {"has_complex": False}, False
+    arguments["maximize"] = False
+    if betas := getattr(options, "betas", None):
+        arguments["beta1"], arguments["beta2"] = betas
+    if not hasattr(options, "fused"):
+        return arguments, False
+    is_fused = _is_fused(options.name, options.fused, parameters)
+    return arguments | {"fused": is_fused or None}, is_fused
+
+
+def _is_fused(name: str, wanted: bool | None, parameters: list[nn.Parameter]) -> bool:
+    if wanted is False:
+        return False
+    kernel = f"aten::_fused_{name}_"
+    is_sharded = any(hasattr(parameter, "placements") for parameter in parameters)
+    possible = (
+        all(
+            torch._C._dispatch_has_kernel_for_dispatch_key(
+                kernel, torch._C._dispatch_key_for_device(device)
+            )
+            for device in {parameter.device.type for parameter in parameters}
+        )
+        and all(parameter.is_floating_point() for parameter in parameters)
+        and (name in _FUSED_IF_SHARDED or not is_sharded)
+    )
+    if wanted and not possible:
+        kind = f"{'sharded ' if is_sharded else ''}{parameters[0].dtype}"
+        raise ConfigError(
+            f"torch has no fused {name} for {kind} on {parameters[0].device.type}",
+            path=("optimizer", "fused"),
+            suggestion="leave `fused` out",
+        )
+    return possible

@@ -1,0 +1,1 @@
+"""Learning rates as pure functions of step and history; they know no optimizer."""

@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    Strict,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic_core import CoreSchema, core_schema
+
+from dlcli.config.code import Code
 
 MOST = 1_000_000_000
 """The largest number of anything: of rows, steps or epochs."""
@@ -32,6 +44,17 @@ class PathMark:
     """Marks a text option as a path or glob, relative to the file that names it."""
 
 
+@dataclass(frozen=True)
+class Like:
+    """Shows in messages what a text of a certain form looks like.
+
+    Attributes:
+        like: An example.
+    """
+
+    like: str
+
+
 DataPath = Annotated[str, PathMark()]
 
 
@@ -39,7 +62,8 @@ class Options(BaseModel):
     """Frozen options of one section or component: unknown keys are refused, numbers are finite.
 
     A component's class has `name: Literal["..."]` and says in `builds` which object its options
-    make, as `module:attribute`; only `dlcli.build` imports it.
+    make, as `module:attribute`; only `dlcli.build` imports it. A class that is made from the text
+    of own code has that in `code`.
     """
 
     model_config = ConfigDict(
@@ -47,6 +71,7 @@ class Options(BaseModel):
     )
 
     builds: ClassVar[str] = ""
+    code: ClassVar[Code | None] = None
 
 
 Family = TypeVar("Family", bound=Options)
@@ -56,7 +81,7 @@ def components(family: type[Family]) -> dict[str, type[Family]]:
     """Return the component classes of a family by name, in the order in which they are written."""
     found: dict[str, type[Family]] = {}
     for member in family.__subclasses__():
-        if "name" in member.model_fields:
+        if "name" in member.model_fields and member.code is None:
             (name,) = get_args(member.model_fields["name"].annotation)
             found[name] = member
         found |= components(member)
@@ -72,9 +97,40 @@ class OneOf:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Build a union told apart by `name`; a fault's path holds that name as a tag."""
+        """Build a union told apart by `name`; a fault's path holds that name as a tag.
+
+        Own code is read by the class for it in the context, a list, and adds no tag.
+        """
         choices = {
             name: handler.generate_schema(member)
             for name, member in components(self.family).items()
         }
-        return core_schema.tagged_union_schema(choices, discriminator="name")
+        union = core_schema.tagged_union_schema(
+            choices, discriminator="name", metadata={"family": self.family}
+        )
+        return core_schema.with_info_wrap_validator_function(
+            self._validated,
+            union,
+            serialization=core_schema.wrap_serializer_function_ser_schema(
+                _dumped, info_arg=True, schema=union
+            ),
+        )
+
+    def _validated(
+        self, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        if isinstance(value, self.family) and value.code is not None:
+            return value
+        name = value.get("name") if isinstance(value, dict) else None
+        own: list[type[Options]] = info.context or []
+        named = [one for one in own if one.code is not None and one.code.label == name]
+        for member in (one for one in named if issubclass(one, self.family)):
+            return member.model_validate(value)
+        return handler(value)
+
+
+def _dumped(value: Options, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+    """Return options as plain data; of own code without the defaults that only running it tells."""
+    if value.code is None:
+        return handler(value)
+    return value.model_dump(mode=info.mode, exclude=set(value.code.opaque - value.model_fields_set))

@@ -21,7 +21,7 @@ _SCALARS: dict[Any, Form] = {
     int: "integer", float: "number", str: "text", bool: "boolean",
     None: "nothing", type(None): "nothing",
 }  # fmt: skip
-_BOUNDS = ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
+_BOUNDS = ("gt", "ge", "lt", "le", "min_length", "max_length", "like")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Type:
         inner: Item of a list, items of a tuple, key and value of a map, members of a union.
         options: Class of a section, family of a component.
         choices: The accepted words or numbers of a choice.
-        bounds: Limits by pydantic's names: gt, ge, lt, le, min_length, max_length, pattern.
+        bounds: Limits by pydantic's names: gt, ge, lt, le, min_length, max_length; and `like`, an
+            example of a text.
         is_path: Whether the text is a path, relative to the file that names it.
         default_name: Name of the component that is taken where `name:` is not given, if any.
     """
@@ -79,16 +80,15 @@ def fields_of(options: type[Options]) -> dict[str, Type]:
     }
 
 
-def child_type(kind: Type, key: str | int, value: Any) -> Type:
+def child_type(kind: Type, key: str | int, member: type[Options] | None = None) -> Type:
     """Return the type of the value at a key or index of a list, map, section or component.
 
     Args:
         kind: The type of the whole.
         key: The key or index.
-        value: Name of the component, where the whole is one.
+        member: The component's class, where the whole is one and its name is known.
     """
-    if kind.form == "component" and kind.options is not None:
-        member = member_of(kind.options, value)
+    if kind.form == "component":
         return fields_of(member).get(str(key), ANY) if member is not None else ANY
     if kind.form == "section" and kind.options is not None:
         return fields_of(kind.options).get(str(key), ANY)

@@ -75,8 +75,8 @@ def _bound_words(kind: Type) -> list[str]:
         said.append(f"below {short(bounds['lt'])}")
     if "le" in bounds:
         said.append(f"up to {short(bounds['le'])}")
-    if "pattern" in bounds:
-        said.append(f"of the form `{bounds['pattern']}`")
+    if "like" in bounds:
+        said.append(f"such as `{bounds['like']}`")
     if bounds.get("min_length") and kind.form == "text":
         said.append("that is not empty")
     return [" and ".join(said)] if said else []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,27 +11,56 @@ from torch import Tensor, nn
 from dlcli.training.protocols import Batch, Loss
 
 
-def first_not_finite(model: nn.Module, batch: Batch, loss: Loss) -> str:
+class NotFinite(NamedTuple):
+    """Where a step stops being finite; the least of several is where it began.
+
+    Attributes:
+        stage: 0 the inputs, then targets, layers, loss, gradients; 5 nowhere.
+        words: The place.
+    """
+
+    stage: int
+    words: str
+
+
+def first_not_finite(
+    model: nn.Module,
+    batch: Batch,
+    loss: Loss,
+    parameters: Mapping[str, nn.Parameter],
+    *,
+    first_row: int = 0,
+) -> NotFinite:
     """Name the first place where a step stops being finite: an input, a layer, a gradient.
 
-    Replays the forward pass of the batch; the gradients are those that the failed step left.
+    Replays the forward pass, on every rank; the gradients are those that the failed step left.
+
+    Args:
+        model: What was trained.
+        batch: The rows, all of a batch or some.
+        loss: Of the outputs.
+        parameters: By name; they have the gradients.
+        first_row: Where in the batch these rows begin.
     """
+    with torch.no_grad():
+        broken, outputs = _watched(model, batch, lambda output: not bool(output.isfinite().all()))
     for name, block in batch.inputs.items():
         if block.is_floating_point() and not bool(block.isfinite().all()):
-            row = int((~block.flatten(1).isfinite().all(1)).nonzero()[0])
-            return f"input `{name}` of row {row} of the batch is not finite"
+            row = first_row + int((~block.flatten(1).isfinite().all(1)).nonzero()[0])
+            return NotFinite(0, f"input `{name}` of row {row} of the batch is not finite")
     with torch.no_grad():
         if not bool(batch.targets.isfinite().all()):
-            return "a target is not finite"
-        broken, outputs = _watched(model, batch, lambda output: not bool(output.isfinite().all()))
+            return NotFinite(1, "a target is not finite")
         if broken:
-            return f"the output of layer `{broken[0]}` is the first that is not finite"
+            return NotFinite(
+                2, f"the output of layer `{broken[0]}` is the first that is not finite"
+            )
         if not bool(loss(outputs, batch.targets).isfinite()):
-            return "every layer's output is finite, the loss of them is not"
-    for name, parameter in reversed(list(model.named_parameters())):
+            return NotFinite(3, "every layer's output is finite, the loss of them is not")
+    for name, parameter in reversed([*parameters.items()]):
         if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
-            return f"the loss is finite, the gradient of `{name}` is not"
-    return "a replay of the step is finite: dropout drew otherwise"
+            return NotFinite(4, f"the loss is finite, the gradient of `{name}` is not")
+    return NotFinite(5, "a replay of the step is finite: dropout drew otherwise")
 
 
 def dead_layers(model: nn.Module, batch: Batch) -> list[str]:

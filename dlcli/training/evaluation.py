@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from dlcli.training.distributed import Distribution, SingleProcess
 from dlcli.training.protocols import Batch, Examples, Loss
 from dlcli.training.state import Scores
 from dlcli.training.totals import Totals
@@ -51,11 +52,19 @@ class Evaluation:
     truths: Callable[[Tensor], Tensor]
     batch_size: int = 1024
 
-    def scores(self, model: nn.Module, examples: Examples) -> Scores:
-        """Return the loss and every metric of a model over all examples."""
+    def scores(
+        self, model: nn.Module, examples: Examples, distribution: Distribution | None = None
+    ) -> Scores:
+        """Return the loss and every metric of a model over all examples.
+
+        Args:
+            model: Of several ranks rank 0's is judged, and the others become like it.
+            examples: All of them, on every rank.
+            distribution: Who shares the work; the scores do not depend on it.
+        """
         metrics = self.metrics()
         totals: Totals | None = None
-        for outputs, batch in self.outputs(model, examples):
+        for outputs, batch in self.outputs(model, examples, distribution):
             if totals is None:
                 totals = Totals(outputs.device)
             totals.add(self.loss(outputs, batch.targets), self.loss.weight(batch.targets))
@@ -81,16 +90,30 @@ class Evaluation:
                 metric.update(answers, truths)
         return _values(metrics)
 
-    def outputs(self, model: nn.Module, examples: Examples) -> Iterator[tuple[Tensor, Batch]]:
-        """Yield a model's outputs with their batches, in order, without gradients."""
+    def outputs(
+        self, model: nn.Module, examples: Examples, distribution: Distribution | None = None
+    ) -> Iterator[tuple[Tensor, Batch]]:
+        """Yield a model's outputs with their batches, in order, without gradients; see `scores`."""
+        ranks = distribution or SingleProcess()
+        taken: dict[int, Batch] = {}
+
+        def batch(number: int) -> Batch:
+            start = number * self.batch_size
+            return examples.slice(start, min(start + self.batch_size, len(examples)))
+
+        def compute(number: int) -> Tensor:
+            taken[number] = batch(number)
+            outputs: Tensor = model(taken[number].inputs)
+            return outputs
+
         was_training = model.training
         model.eval()
         try:
             with torch.inference_mode():
-                for start in range(0, len(examples), self.batch_size):
-                    stop = min(start + self.batch_size, len(examples))
-                    batch = examples.slice(start, stop)
-                    yield model(batch.inputs), batch
+                ranks.align(model)
+                count = -(-len(examples) // self.batch_size)
+                for number, outputs in enumerate(ranks.in_turn(compute, count)):
+                    yield outputs, taken.pop(number) if number in taken else batch(number)
         finally:
             model.train(was_training)
 

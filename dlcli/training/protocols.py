@@ -68,8 +68,13 @@ class Optimizer(Protocol):
 
     lr: float
 
-    def step(self, lr: float) -> None:
-        """Update the parameters in place from their gradients."""
+    def step(self, lr: float, skip: Tensor | None = None) -> None:
+        """Update the parameters in place from their gradients.
+
+        Args:
+            lr: The learning rate.
+            skip: (1,) on their device, 1.0 for no update after all; None, like 0.0, makes it.
+        """
         ...
 
     def zero_grad(self) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import isnan
 
 import torch
 from torch import Tensor, nn
 
 from dlcli.errors import DivergedError
 from dlcli.training.averaging import Averaging, NoAveraging
+from dlcli.training.clipping import Clipping
 from dlcli.training.diagnosis import first_not_finite
 from dlcli.training.distributed import Distribution, SingleProcess
 from dlcli.training.evaluation import Evaluation
+from dlcli.training.failure import FirstFailure
+from dlcli.training.gradients import Gradients
 from dlcli.training.precision import FullPrecision, Precision
 from dlcli.training.protocols import Batch, Examples, Optimizer, Schedule
-from dlcli.training.randomness import epoch_order, seed_epoch
-from dlcli.training.state import EpochReport, State
+from dlcli.training.randomness import drawn_order, epoch_order, seed_epoch
+from dlcli.training.state import EpochReport, Scores, State
 from dlcli.training.totals import Totals
 
 
@@ -42,6 +45,21 @@ class Step:
     report: EpochReport | None
 
 
+@dataclass(frozen=True)
+class _Share:
+    """One rank's part of a batch.
+
+    Attributes:
+        batch: Its rows; one row that counts for nothing where there are fewer rows than ranks.
+        first_row: Of the whole batch.
+        is_idle: Whether the row counts for nothing.
+    """
+
+    batch: Batch
+    first_row: int
+    is_idle: bool
+
+
 class Trainer:
     """Trains a model; everything that a checkpoint needs to go on is in `state` and `tensors`.
 
@@ -53,9 +71,16 @@ class Trainer:
         seed: Row order and dropout derive from it.
         batch_size: Rows of a step.
         state: Where to go on; the beginning unless given.
+        network: What is called in training in the model's place, as where it is compiled.
         precision: In which precision to compute.
         averaging: Averages of the weights.
+        clipping: How gradients are cut.
         distribution: This process among others.
+        row_weights: (N,) float64, how likely an epoch draws each row; None takes each once.
+        is_deferred: Whether a step that is not finite is found at the next report, so that the host
+            never waits for the device; unless given, on every device but the CPU.
+        rescues: Whether a batch that memory does not hold is tried again in twice the parts; unless
+            given, on CUDA.
     """
 
     def __init__(
@@ -68,9 +93,14 @@ class Trainer:
         seed: int,
         batch_size: int,
         state: State | None = None,
+        network: nn.Module | None = None,
         precision: Precision | None = None,
         averaging: Averaging | None = None,
+        clipping: Clipping | None = None,
         distribution: Distribution | None = None,
+        row_weights: Tensor | None = None,
+        is_deferred: bool | None = None,
+        rescues: bool | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -79,46 +109,89 @@ class Trainer:
         self.seed = seed
         self.batch_size = batch_size
         self.state = state or State()
-        self.precision = precision or FullPrecision()
-        self.averaging = averaging or NoAveraging()
         self.distribution = distribution or SingleProcess()
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._placement = self.distribution.placement
+        trained = self._placement.parameters(model).values()
+        self._parameters = [p for p in trained if p.requires_grad]
         self._device = self._parameters[0].device
+        self.precision = precision or FullPrecision(self._device)
+        self.averaging = averaging or NoAveraging()
+        self.clipping = clipping or Clipping()
+        self._row_weights = row_weights
+        self._is_deferred = self._device.type != "cpu" if is_deferred is None else is_deferred
+        self._gradients = Gradients(
+            model,
+            model if network is None else network,  # a compiled one has no truth
+            evaluation.loss,
+            self.precision,
+            self.distribution,
+            rescues=self._device.type == "cuda" if rescues is None else rescues,
+        )
         self._totals = Totals(self._device)
+        self._failure = FirstFailure(self._device)
+        self._replay: Callable[[int], _Share] | None = None
 
     def steps(self, train: Examples, val: Examples | None, *, epochs: int) -> Iterator[Step]:
         """Train until `epochs` epochs are complete; yield after every optimizer step.
 
         Raises:
             DivergedError: A loss or gradient is not finite; that step's update was not made.
+            MachineError: Memory does not hold a single row.
         """
         self.model.train()
         while self.state.epoch < epochs:
             yield from self._epoch(train, val)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all tensors that a checkpoint needs to go on, by name; views, not copies."""
+        """Return all tensors that a checkpoint needs to go on, by name; views, not copies.
+
+        Every rank calls it at the same step.
+
+        Raises:
+            DivergedError: A step before was not finite, which was not known until now.
+        """
+        self._ask()
         named = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state(),
-            "average": self.averaging.state(),
-            "generator": {"cpu": torch.get_rng_state()},
+            "model": self._placement.whole(self.model.state_dict()),
+            "optimizer": self._placement.whole(self.optimizer.state()),
+            "average": self._placement.whole(self.averaging.state()),
+            "precision": self.precision.state(),
+            "generator": self._generators(),
             "totals": {"loss": self._totals.sums},
             "history": {"values": self.state.history_values()},
         }
-        if self._device.type == "cuda":
-            named["generator"]["cuda"] = torch.cuda.get_rng_state(self._device)
         return {f"{group}/{name}": t for group, part in named.items() for name, t in part.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take up the tensors that `tensors` returned, generators included."""
-        self.model.load_state_dict(tensors_of(tensors, "model"))
-        self.optimizer.load(tensors_of(tensors, "optimizer"))
-        self.averaging.load(tensors_of(tensors, "average"))
+        """Take up the tensors that `tensors` returned, generators included.
+
+        A rank that was not there, or not on such a device, draws as at the beginning of an epoch.
+        """
+        self._placement.load(self.model, tensors_of(tensors, "model"))
+        self.optimizer.load(self._placement.own(tensors_of(tensors, "optimizer")))
+        self.averaging.load(self._placement.own(tensors_of(tensors, "average")))
+        self.precision.load(tensors_of(tensors, "precision"))
         self._totals.sums.copy_(tensors["totals/loss"])
-        torch.set_rng_state(tensors["generator/cpu"])
-        if self._device.type == "cuda" and "generator/cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["generator/cuda"], self._device)
+        seed_epoch(self.seed, self.state.epoch, self.distribution.rank)
+        of_rank = _of_rank(self.distribution.rank)
+        if (name := f"generator/cpu{of_rank}") in tensors:
+            torch.set_rng_state(tensors[name])
+        if self._device.type == "cuda" and (name := f"generator/cuda{of_rank}") in tensors:
+            torch.cuda.set_rng_state(tensors[name], self._device)
+
+    def _generators(self) -> dict[str, Tensor]:
+        """Return the states of every rank's generators: `cpu` and `cuda`, then `cpu.1` ..."""
+        own = {"cpu": torch.get_rng_state()}
+        if self._device.type == "cuda":
+            own["cuda"] = torch.cuda.get_rng_state(self._device)
+        ranks = enumerate(self.distribution.gather(own))
+        return {
+            f"{name}{_of_rank(rank)}": s for rank, states in ranks for name, s in states.items()
+        }
+
+    def load_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        """Give the model of every rank the parameters and buffers that rank 0 has, on the CPU."""
+        self._placement.load(self.model, self.distribution.spread(tensors))
 
     def _epoch(self, train: Examples, val: Examples | None) -> Iterator[Step]:
         state = self.state
@@ -128,84 +201,110 @@ class Trainer:
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
         order = self._order(len(train)).to(self._device)
         train = train.for_epoch(self.seed, state.epoch)
+
+        def rows(number: int) -> Tensor:
+            return order[number * self.batch_size : (number + 1) * self.batch_size]
+
+        self._replay = lambda number: self._share(train, rows(number))
         for number in range(state.batch, batches):
-            index = order[number * self.batch_size : (number + 1) * self.batch_size]
-            batch = train.take(self.distribution.share(index))
+            index = rows(number)
             lr = self.optimizer.lr * self.schedule(state.step, state.history)
-            loss = self._update(batch, lr)
+            loss = self._update(self._share(train, index), lr)
             state.step += 1
             state.batch += 1
             report = self._finish_epoch(val, lr) if state.batch == batches else None
-            yield Step(epoch, number + 1, batches, len(batch), loss, report)
+            yield Step(epoch, number + 1, batches, len(index), loss, report)
 
     def _order(self, rows: int) -> Tensor:
         """Return the order (rows,) of the epoch; rows that fill one batch stand as they are.
 
         Another order of them would change nothing but the last bits of their sums.
         """
+        if self._row_weights is not None:
+            return drawn_order(self.seed, self.state.epoch, self._row_weights)
         if self.batch_size >= rows:
             return torch.arange(rows)
         return epoch_order(self.seed, self.state.epoch, rows)
 
-    def _update(self, batch: Batch, lr: float) -> Tensor:
+    def _share(self, train: Examples, index: Tensor) -> _Share:
+        """Return this rank's part of a batch; every rank takes part in every step."""
+        place = self.distribution.share(len(index))
+        own = index[place]
+        is_idle = not len(own)
+        return _Share(train.take(index[:1] if is_idle else own), place.start, is_idle)
+
+    def _update(self, share: _Share, lr: float) -> Tensor:
         """Make one optimizer step; return the mean loss of the batch."""
         self.optimizer.zero_grad()
-        loss, weight = self._backward(batch)
-        self.distribution.synchronize(self.model)
-        if not self._is_finite(loss):
-            raise self._diverged(batch, loss)
-        self.optimizer.step(lr)
-        self.averaging.update(self.model)
-        self._totals.add(loss, weight)
+        loss, weight = self._gradients.compute(share.batch, self.state, is_idle=share.is_idle)
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        faults = self._placement.any(self.precision.faults(gradients, loss))
+        is_fatal = faults.bool() & self.precision.is_spent()
+        skip: Tensor | None = None
+        if self._is_deferred:
+            self._failure.note(is_fatal, self.state.step)
+            skip = faults.masked_fill(self._failure.has_happened(), 1.0)
+        elif faults.item():
+            if is_fatal.item():
+                raise self._diverged(share, loss, self.state.step)
+            self.precision.adapt(faults)
+            return loss
+        self.clipping(self._parameters)
+        self.optimizer.step(lr, skip)
+        self.averaging.update(skip)
+        self.precision.adapt(faults)
+        self._totals.add(loss, weight, skip=skip)
         return loss
 
-    def _backward(self, batch: Batch) -> tuple[Tensor, Tensor | float]:
-        """Add up the gradients of a batch; return its mean loss and weight."""
-        weight = self.evaluation.loss.weight(batch.targets)
-        if self.state.parts == 1:
-            return self._part(batch, None), weight
-        losses = [
-            self._part(part, self.evaluation.loss.weight(part.targets) / weight)
-            for part in batch.parts(self.state.parts)
-        ]
-        return torch.stack(losses).sum(), weight
+    def _ask(self) -> None:
+        """Wait for the device, and stop if one of the steps so far was not finite.
 
-    def _part(self, part: Batch, share: Tensor | float | None) -> Tensor:
-        """Run forward and backward; `share` is the part's share of its batch's weight."""
-        with self.precision.forward():
-            loss = self.evaluation.loss(self.model(part.inputs), part.targets)
-            if share is not None:
-                loss = loss * share
-        self.precision.backward(loss)
-        return loss.detach()
+        Raises:
+            DivergedError: One was not. Nor was any update made after it.
+        """
+        step = self._failure.step() if self._is_deferred else None
+        if step is None or self._replay is None:
+            return
+        share = self._replay(self.state.batch - (self.state.step - step))
+        self.optimizer.zero_grad()
+        loss, _ = self._gradients.compute(share.batch, self.state, is_idle=share.is_idle)
+        raise self._diverged(share, loss, step)
 
-    def _is_finite(self, loss: Tensor) -> bool:
-        """Say whether the loss and every gradient are finite; waits for the device."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        found, one = torch.zeros(1, device=self._device), torch.ones(1, device=self._device)
-        # One kernel for all; the gradients are multiplied by 1, which changes no bit of them.
-        torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, one)
-        return not found.item() and isfinite(loss.item())
-
-    def _diverged(self, batch: Batch, loss: Tensor) -> DivergedError:
-        state = self.state
+    def _diverged(self, share: _Share, loss: Tensor, step: int) -> DivergedError:
+        number = self.state.batch - (self.state.step - step)
+        own = first_not_finite(
+            self.model,
+            share.batch,
+            self.evaluation.loss,
+            self._placement.parameters(self.model),
+            first_row=share.first_row,
+        )
+        found = min(self.distribution.gather(own))  # the rank where it began
         return DivergedError(
-            f"training stopped being finite at step {state.step + 1} (epoch {state.epoch + 1}, "
-            f"batch {state.batch + 1}), where the loss is {loss.item():.4g}: "
-            + first_not_finite(self.model, batch, self.evaluation.loss)
-            + "; no update was made with it",
+            f"training stopped being finite at step {step + 1} (epoch {self.state.epoch + 1}, "
+            f"batch {number + 1}), where the loss is {loss.item():.4g}: {found.words}; "
+            "no update was made with it",
             suggestion="lower `optimizer.lr`, or look at the data of that batch",
         )
 
     def _finish_epoch(self, val: Examples | None, lr: float) -> EpochReport:
+        self._ask()
         state = self.state
         state.epoch, state.batch = state.epoch + 1, 0
-        self._totals.sums = self.distribution.sum(self._totals.sums)
-        with self.averaging.applied(self.model):
-            scores = None if val is None else self.evaluation.scores(self.model, val)
-        report = EpochReport(state.epoch, state.step, lr, {"loss": self._totals.mean()}, scores)
-        state.history.append(report)
-        return report
+        with self.averaging.applied():
+            scores = (
+                None if val is None else self.evaluation.scores(self.model, val, self.distribution)
+            )
+        loss = self._totals.mean()  # NaN if no step could be made
+        train: Scores = {"loss": None if isnan(loss) else loss}
+        report = EpochReport(state.epoch, state.step, lr, train, scores)
+        state.history.append(self.distribution.first(report))  # what hangs on it hangs together
+        return state.history[-1]
+
+
+def _of_rank(rank: int) -> str:
+    """Return how the names of a rank's own tensors end; of rank 0 they are those of one process."""
+    return f".{rank}" if rank else ""
 
 
 def tensors_of(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:

@@ -153,6 +153,9 @@ REFERENCES = [
     ("loss.class_weights={a: '${env:X}'}", "2"),
     ("train.device=${env:X}", "cuda:1"),
     ("train.monitor=${env:X}", "val_accuracy"),
+    ("train.checkpoint_every=${env:X}", "10m"),
+    ("train.init_from=${env:X}", "a.safetensors"),
+    ("train.freeze=['${env:X}']", "stem"),
     ("task=${env:X}", "regression"),
     ("optimizer=${env:X}", "adam"),
 ]
@@ -184,6 +187,7 @@ PATHS = {
     "data.text.tokenizer",
     "data.root",
     "model.weights",
+    "train.init_from",
 }
 
 
@@ -238,12 +242,16 @@ BOUNDS = [
     ("seed", 2**63 - 1, "a whole number from 0 to 9,223,372,036,854,775,807"),
     ("data.split.seed", 2**63 - 1, "a whole number from 0 to 9,223,372,036,854,775,807"),
     ("data.split.folds", 10**9, "a whole number from 2 to 1,000,000,000 or null"),
-    ("data.batch_size", 10**9, "a whole number from 1 to 1,000,000,000"),
+    ("data.batch_size", 10**9, "a whole number from 1 to 1,000,000,000 or `auto`"),
     ("data.categories.embedding_size", 2**20, "a whole number from 0 to 1,048,576"),
     ("model.hidden_sizes.0", 2**20, "a whole number from 1 to 1,048,576"),
     ("train.epochs", 10**9, "a whole number from 1 to 1,000,000,000"),
     ("train.threads", 1024, "a whole number from 0 to 1,024"),
-    ("train.checkpoint_every", 10**9, "a whole number from 0 to 1,000,000,000"),
+    (
+        "train.checkpoint_every",
+        10**9,
+        "a whole number from 0 to 1,000,000,000 or text such as `10m`",
+    ),
 ]
 
 
@@ -293,8 +301,17 @@ def test_a_fault_of_the_data_is_located(read):
     assert (error.faults[0].line, error.faults[0].column) == (4, 11)
 
 
+REQUIRED = {
+    "step": {"step_size": 3},
+    "multistep": {"milestones": [2, 5]},
+    "exponential": {"gamma": 0.9},
+}
+
+
 def member(family):
-    return st.sampled_from(list(components(family).values())).map(lambda options: options())
+    return st.sampled_from(list(components(family).values())).map(
+        lambda options: options(**REQUIRED.get(options.model_fields["name"].default, {}))
+    )
 
 
 texts = st.text(max_size=12).filter(lambda text: "\0" not in text)

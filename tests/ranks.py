@@ -1,0 +1,61 @@
+"""Runs a function in several processes that train together, as a launcher would start them."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+from contextlib import ExitStack
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tests.command_line import REPOSITORY, started
+
+
+def in_ranks(place: str, count: int) -> list[Any]:
+    """Return what a function gives in each of so many ranks.
+
+    Args:
+        place: `module:function`; the function takes a `Distribution`.
+        count: How many ranks.
+    """
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        files = [Path(folder, str(rank)) for rank in range(count)]
+        ranks = [
+            stack.enter_context(
+                started("CALL", place, file, folder=REPOSITORY, environment=of_rank)
+            )
+            for file, of_rank in zip(files, places(count), strict=True)
+        ]
+        ends = [rank.wait() for rank in ranks]
+        assert [end.returncode for end in ends] == [0] * count, ends[0].stderr + ends[-1].stderr
+        return [pickle.loads(file.read_bytes()) for file in files]
+
+
+def places(count: int) -> list[dict[str, str]]:
+    """Return the variables by which a launcher tells each of so many processes its place."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [
+        {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(count),
+            "LOCAL_WORLD_SIZE": str(count),
+        }
+        for rank in range(count)
+    ]
+
+
+def work(place: str, file: Path) -> None:
+    """Call a function as one of several ranks, and write down what it gives."""
+    from dlcli.ranks import joined
+
+    module, _, name = place.partition(":")
+    function = getattr(import_module(module), name)
+    with joined() as distribution:
+        file.write_bytes(pickle.dumps(function(distribution)))

@@ -128,7 +128,8 @@ def _keys(kind: Type, node: Node | None) -> list[str]:
             return list(member.options.model_fields)
         if member.form == "component" and member.options is not None:
             name = node.child("name") if node is not None else None
-            chosen = member_of(member.options, name.value if name else kind.default_name)
+            named = member_of(member.options, name.value if name else kind.default_name)
+            chosen = (node.own if node is not None else None) or named
             return [key for key in chosen.model_fields if key != "name"] if chosen else []
     return []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,16 @@ from pydantic import ValidationError
 
 from dlcli.config.environment import expand
 from dlcli.config.faults import faults_of
-from dlcli.config.merge import merged, normalised, overridden, relocated, with_names
+from dlcli.config.merge import (
+    merged,
+    normalised,
+    overridden,
+    relocated,
+    with_code_relocated,
+    with_names,
+)
 from dlcli.config.names import nearest_file
-from dlcli.config.nodes import Node, Origin, Place
+from dlcli.config.nodes import Node, Origin, Place, own_members
 from dlcli.config.options import Options
 from dlcli.config.syntax import forbidden_character, lines_of
 from dlcli.config.types import Type
@@ -28,6 +35,9 @@ MAX_BASES = 20
 
 Override = tuple[KeyPath, Node, list[Fault]]
 """Where to put a value, the value, and what is wrong with it already."""
+
+Attach = Callable[[Node], tuple[Node, list[Fault]]]
+"""Gives components that are own code their classes; returns what is wrong with the others."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,11 @@ class Layers:
 
 
 def load(
-    path: Path, overrides: Sequence[str], kind: Type, environment: Mapping[str, str]
+    path: Path,
+    overrides: Sequence[str],
+    kind: Type,
+    environment: Mapping[str, str],
+    attach: Attach | None = None,
 ) -> Layers:
     """Read a file, what it extends, and overrides over both.
 
@@ -57,6 +71,7 @@ def load(
         overrides: `KEY=VALUE` texts.
         kind: The type of the whole config.
         environment: Variables by name.
+        attach: Finds own code; none is accepted unless given.
 
     Raises:
         UsageError: There is no such file, or an override is no `KEY=VALUE`.
@@ -66,8 +81,10 @@ def load(
     given = [read_override(text, environment) for text in overrides]
     layers = _layers(path, _text_of_named(path), kind, environment, ())
     root, faults = with_overrides(layers.root, given, kind)
-    root = relocated(with_names(root, kind), kind, path.parent)
-    return replace(layers, root=root, faults=(*layers.faults, *faults))
+    root = with_code_relocated(with_names(root, kind), kind, path.parent)
+    root, misnamed = attach(root) if attach is not None else (root, [])
+    root = relocated(root, kind, path.parent)
+    return replace(layers, root=root, faults=(*layers.faults, *faults, *misnamed))
 
 
 def with_overrides(
@@ -93,7 +110,7 @@ def checked(options: type[Options], layers: Layers) -> Options:
     faults = list(layers.faults)
     kind = Type("section", options=options)
     try:
-        config = options.model_validate(layers.root.plain())
+        config = options.model_validate(layers.root.plain(), context=own_members(layers.root))
     except ValidationError as error:
         faults += faults_of(error, kind, layers.root, is_partial=layers.is_partial)
     if faults:

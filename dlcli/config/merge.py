@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dlcli.config.code import is_meant_as_code
 from dlcli.config.environment import as_wanted
 from dlcli.config.nodes import Node, Place, Reference, dotted
-from dlcli.config.types import Type, child_type
+from dlcli.config.options import Options
+from dlcli.config.types import Type, child_type, member_of
 from dlcli.errors import ConfigError, KeyPath
 
 
@@ -20,12 +22,19 @@ def typed(node: Node, kind: Type, change: Callable[[Node, Type], Node]) -> Node:
     inner = kind.fitting(node.value)
     if inner is None:
         return node
-    name = node.value.get("name") if node.is_map else None
-    chosen = name.value if name is not None else node.component
+    member = chosen_member(node, inner)
     kids = [
-        (step, typed(kid, child_type(inner, step, chosen), change)) for step, kid in node.children()
+        (step, typed(kid, child_type(inner, step, member), change)) for step, kid in node.children()
     ]
     return replace(node, value=dict(kids) if node.is_map else [kid for _, kid in kids])
+
+
+def chosen_member(node: Node, kind: Type) -> type[Options] | None:
+    """Return the class of a component's options; None where it is none, or not a known one."""
+    if kind.form != "component" or kind.options is None or not node.is_map:
+        return None
+    name = node.value.get("name")
+    return node.own or member_of(kind.options, node.component if name is None else name.value)
 
 
 def normalised(node: Node, kind: Type) -> Node:
@@ -144,19 +153,37 @@ def relocated(root: Node, kind: Type, folder: Path) -> Node:
 
     def change(node: Node, kind: Type) -> Node:
         is_path = any(member.is_path for member in kind.members)
-        if not is_path or not isinstance(node.value, str):
-            return node
-        prefix = _prefix(node.place, folder)
-        if prefix is None or Path(node.value).is_absolute() or node.value.startswith("~"):
-            return node
-        reference = node.reference and Reference(
-            os.path.normpath(prefix / node.reference.written),
-            os.path.normpath(prefix / node.reference.text),
-        )
-        value = os.path.normpath(prefix / node.value)
-        return replace(node, value=value, reference=reference)
+        return _relocated(node, folder) if is_path else node
 
     return typed(root, kind, change)
+
+
+def with_code_relocated(root: Node, kind: Type, folder: Path) -> Node:
+    """Return a tree in which the files of own code are relative to one folder; see `relocated`."""
+
+    def change(node: Node, kind: Type) -> Node:
+        name = node.value.get("name") if node.is_map else None
+        is_component = any(member.form == "component" for member in kind.members)
+        if name is None or not is_component or not is_meant_as_code(name.value):
+            return node
+        return replace(node, value={**node.value, "name": _relocated(name, folder)})
+
+    return typed(root, kind, change)
+
+
+def _relocated(node: Node, folder: Path) -> Node:
+    """Return a path as it is seen from a folder."""
+    prefix = _prefix(node.place, folder)
+    text = node.value
+    if prefix is None or not isinstance(text, str) or text.startswith("~"):
+        return node
+    if Path(text).is_absolute():
+        return node
+    reference = node.reference and Reference(
+        os.path.normpath(prefix / node.reference.written),
+        os.path.normpath(prefix / node.reference.text),
+    )
+    return replace(node, value=os.path.normpath(prefix / text), reference=reference)
 
 
 def _prefix(place: Place, folder: Path) -> Path | None:

@@ -81,6 +81,7 @@ class Node:
         key: Where the key that names it stands.
         reference: The text as written, if it names an environment variable.
         component: If the value is a component's options: its name where it gives none.
+        own: If the component is own code: the class that was made from its text.
         is_broken: Whether a fault is told already, and what is read into the value may be wrong.
     """
 
@@ -89,6 +90,7 @@ class Node:
     key: Place | None = None
     reference: Reference | None = None
     component: str | None = None
+    own: type[Any] | None = None
     is_broken: bool = False
 
     @property
@@ -172,6 +174,12 @@ def node_from(data: Any, place: Place) -> Node:
     else:
         value = data
     return Node(value, place, key=place)
+
+
+def own_members(node: Node) -> list[type[Any]]:
+    """Return the classes that were made from own code anywhere in a tree."""
+    found = [node.own] if node.own is not None else []
+    return found + [one for _, kid in node.children() for one in own_members(kid)]
 
 
 def dotted(path: KeyPath) -> str:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dlcli.config.attach import refused, with_own
 from dlcli.config.checks import cross_check
+from dlcli.config.code import stored_texts, texts_in
 from dlcli.config.config import Config
 from dlcli.config.environment import expand
 from dlcli.config.load import Layers, checked, load, read_override, with_overrides
@@ -67,7 +69,12 @@ class ReadConfig:
 
 
 def read_config(
-    path: Path, overrides: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    *,
+    trust_code: bool | None = None,
+    folder: Path | None = None,
 ) -> ReadConfig:
     """Read and check a config; everything that it alone shows to be wrong is told at once.
 
@@ -75,6 +82,9 @@ def read_config(
         path: The YAML file.
         overrides: `KEY=VALUE` texts; data paths in them are relative to the working directory.
         environment: Variables for `${env:NAME}`; those of the process unless given.
+        trust_code: Whether code that the config names may run. If not, naming any is a fault; None
+            leaves that to whoever would run it.
+        folder: What paths in the file are relative to; its own folder unless given.
 
     Raises:
         ConfigError: The config is wrong; each fault has its file, line and column.
@@ -82,17 +92,46 @@ def read_config(
         MachineError: The file cannot be read.
     """
     variables = os.environ if environment is None else environment
-    layers = load(path, overrides, ROOT, variables)
+
+    def attach(root: Node) -> tuple[Node, list[Fault]]:
+        root, faults = with_own(
+            root,
+            ROOT,
+            texts_in(folder or path.parent),
+            holder="the config",
+            is_trusted=trust_code is True,
+        )
+        return root, [*(refused(root, ROOT) if trust_code is False else []), *faults]
+
+    layers = load(path, overrides, ROOT, variables, attach)
     config = _checked(layers)
     if config.name is None:
         config = config.model_copy(update={"name": _name_of(path)})
+    if folder is not None:
+        path = folder / path.name
     return ReadConfig(config, path, layers.text, tuple(overrides), layers.root)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The texts of own code that a checkpoint holds.
+
+    Attributes:
+        code: See `stored_code`.
+        holder: How messages name the checkpoint.
+        is_trusted: Whether the code may run.
+    """
+
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    holder: str = "the stored config"
+    is_trusted: bool = False
 
 
 def config_from(
     data: Mapping[str, Any],
     environment: Mapping[str, str] | None = None,
     *,
+    stored: Stored | None = None,
     origin: str = "the stored config",
 ) -> Config:
     """Check a config that was stored as plain data, such as `ReadConfig.portable` gives.
@@ -100,6 +139,7 @@ def config_from(
     Args:
         data: Sections by name.
         environment: Variables for `${env:NAME}`; None leaves references as they are.
+        stored: Own code that it names.
         origin: How a message names the data.
 
     Raises:
@@ -107,14 +147,16 @@ def config_from(
     """
     tree, faults = expand(node_from(data, Place(Origin(origin))), environment)
     root = with_names(normalised(tree, ROOT), ROOT)
-    return _checked(Layers(root, tuple(faults), ""))
+    root, misnamed = _with_stored(root, stored)
+    return _checked(Layers(root, (*faults, *misnamed), ""))
 
 
 def changed_data(
     data: Mapping[str, Any],
     overrides: Sequence[str],
     *,
-    allowed: Sequence[str],
+    allowed: Sequence[str] | None,
+    stored: Stored | None = None,
     origin: str = "the stored config",
 ) -> dict[str, Any]:
     """Return a stored config, as `ReadConfig.portable` gives it, with overrides over it.
@@ -122,7 +164,8 @@ def changed_data(
     Args:
         data: Sections by name; references to variables stay as they are.
         overrides: `KEY=VALUE` texts.
-        allowed: The dotted keys that may change.
+        allowed: The dotted keys that may change; None lets all.
+        stored: Own code that it names.
         origin: How a message names the data.
 
     Raises:
@@ -135,18 +178,25 @@ def changed_data(
             f"`{dotted(path)}` cannot change within a run",
             path,
             file=f"command line: {text}",
-            note=f"what can: {', '.join(allowed)}; for anything else train anew",
+            note=f"what can: {', '.join(allowed)}; anything else only with --override",
         )
         for text, (path, _, _) in zip(overrides, given, strict=True)
-        if dotted(path) not in allowed
+        if allowed is not None and dotted(path) not in allowed
     ]
     if refused:
         raise ConfigError(refused)
     tree, _ = expand(node_from(data, Place(Origin(origin))), None)
     root, faults = with_overrides(normalised(tree, ROOT), given, ROOT)
-    root = with_names(root, ROOT)
-    config = _checked(Layers(root, tuple(faults), ""))
+    root, misnamed = _with_stored(with_names(root, ROOT), stored)
+    config = _checked(Layers(root, (*faults, *misnamed), ""))
     return resolved(config, root, only_paths=True)
+
+
+def _with_stored(root: Node, stored: Stored | None) -> tuple[Node, list[Fault]]:
+    """Give components of own code the classes that the stored texts make."""
+    given = stored or Stored()
+    texts = stored_texts(given.code, given.holder)
+    return with_own(root, ROOT, texts, holder=given.holder, is_trusted=given.is_trusted)
 
 
 def to_yaml(config: Config | Mapping[str, Any]) -> str:

@@ -7,10 +7,19 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from dlcli.config.code import NAME
 from dlcli.config.options import Options
+from dlcli.config.own import own_base
 
 _REFERENCE: JsonSchemaValue = {"type": "string", "pattern": r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}"}
 _EXTENDS = {"type": "string", "description": "Path of a config whose values this one takes over."}
+
+_CODE: JsonSchemaValue = {"type": "string", "pattern": f"^{NAME}$"}
+_OWN_CODE: list[JsonSchemaValue] = [
+    _CODE,
+    {"type": "object", "properties": {"name": _CODE}, "required": ["name"]},
+]
+"""Own code by its name, alone or with options of its own."""
 
 
 def schema_of(options: type[Options]) -> dict[str, Any]:
@@ -34,7 +43,9 @@ class _Generator(GenerateJsonSchema):
         """A component: its name alone, or a map; without `name` where there is a default."""
         members = super().tagged_union_schema(schema)
         members.pop("discriminator", None)  # OpenAPI's, unknown to JSON schema
-        return {"anyOf": [{"enum": [str(name) for name in schema["choices"]]}, members]}
+        accepted = [{"enum": [str(name) for name in schema["choices"]]}, members]
+        family = (schema.get("metadata") or {}).get("family", Options)
+        return {"anyOf": [*accepted, *(_OWN_CODE if own_base(family) else [])]}
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """Options; a component's `name` is required, so that an editor tells members apart."""

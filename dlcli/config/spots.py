@@ -65,6 +65,9 @@ def _walk(location: tuple[str | int, ...], spot: Spot, kind: Type, tree: Node) -
     if kind.form == "tuple" and not rest and spot.error["type"] == "missing":
         return here  # pydantic names the absent item
     if kind.form == "component" and kind.options is not None:
+        own = tree.nearest(spot.path).own
+        if own is not None:  # which adds no tag to the location
+            return _walk(location, here, Type("section", options=own), tree)
         member = member_of(kind.options, step)
         return _walk(rest, here, Type("section", options=member) if member else ANY, tree)
     if kind.form == "section" and kind.options is not None:
@@ -74,7 +77,7 @@ def _walk(location: tuple[str | int, ...], spot: Spot, kind: Type, tree: Node) -
     elif not _has(kind, step):
         raise LookupError(step)
     here = replace(here, path=(*spot.path, step))
-    return _walk(rest, here, child_type(kind, step, None), tree)
+    return _walk(rest, here, child_type(kind, step), tree)
 
 
 def _has(kind: Type, step: str | int) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlcli.config.train import TrainOptions
-from dlcli.errors import DivergedError
+from dlcli.errors import DivergedError, DlcliError, is_out_of_memory, out_of_memory
 from dlcli.files import relative
 from dlcli.interrupts import Interrupts
 from dlcli.progress import Talk, TrainingProgress
@@ -48,7 +48,8 @@ class Session:
             Why training stopped, and the number of the signal if one did it.
 
         Raises:
-            DivergedError: A loss or gradient was not finite; the last good checkpoint is named.
+            DivergedError: A loss or gradient was not finite.
+            MachineError: The disk or the memory refused. Either names the last good checkpoint.
         """
         train, state = examples["train"], self.trainer.state
         steps = self.trainer.steps(train, examples.get("val"), epochs=self.options.epochs)
@@ -59,29 +60,56 @@ class Session:
         if state.batch == 0 and self._is_patience_spent():
             return "early_stopping", None
         started = time.monotonic()
-        with Interrupts() as interrupts, progress:
-            try:
+        try:
+            with Interrupts() as interrupts, progress, self.saver:
+                parts = state.parts
                 for step in steps:
+                    if state.parts > parts:
+                        parts = state.parts
+                        self.talk.warn(
+                            f"out of memory: from now on each batch is cut into {parts} parts, the "
+                            f"result is the same (`train.accumulate: {parts}` begins so)"
+                        )
                     seconds = time.monotonic() - started
-                    reason = self._stop_reason(step, seconds, interrupts.received)
-                    self._keep(step, seconds, is_last=reason is not None)
+                    signal_number, is_over, is_due = self._agreed(
+                        step, seconds, interrupts.received
+                    )
+                    reason = self._stop_reason(step, signal_number, is_over=is_over)
+                    self._keep(step, seconds, is_last=reason is not None, is_due=is_due)
                     progress.show(step)
                     if reason is not None:
-                        return reason, interrupts.received
-            except DivergedError as error:
-                self.saver.save_best()
-                raise self._with_checkpoint(error) from error
-            finally:
-                self.saver.save_best()
-            if interrupts.received is not None:  # while the last step was saved
-                return "interrupted", interrupts.received
+                        return reason, signal_number
+            (late,) = self.trainer.distribution.agree(interrupts.received or 0)
+            if late:  # while the last step was saved
+                return "interrupted", late
+        except DlcliError as error:
+            raise self._with_checkpoint(error) from error
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise self._with_checkpoint(out_of_memory()) from error
         return "epochs", None
 
-    def _stop_reason(self, step: Step, seconds: float, signal_number: int | None) -> str | None:
+    def _agreed(
+        self, step: Step, seconds: float, signal_number: int | None
+    ) -> tuple[int | None, bool, bool]:
+        """Return what clock and signals say to any rank, so that all of them do the same.
+
+        Returns:
+            The number of a signal, whether the time is over, and whether a save is due.
+        """
         most = self.options.max_time
+        is_over = most is not None and seconds >= most
+        is_due = self.saver.is_due(self.options.save_seconds, is_epoch=step.report is not None)
+        received, *agreed = self.trainer.distribution.agree(
+            signal_number or 0, int(is_over), int(is_due)
+        )
+        return received or None, bool(agreed[0]), bool(agreed[1])
+
+    def _stop_reason(self, step: Step, signal_number: int | None, *, is_over: bool) -> str | None:
         if signal_number is not None:
             return "interrupted"
-        if most is not None and seconds >= most:
+        if is_over:
             return "max_time"
         return "early_stopping" if step.report and self._is_patience_spent() else None
 
@@ -89,16 +117,22 @@ class Session:
         stopping, history = self.options.early_stopping, self.trainer.state.history
         return stopping is not None and self.monitor.is_patience_spent(history, stopping.patience)
 
-    def _keep(self, step: Step, seconds: float, *, is_last: bool) -> None:
+    def _keep(self, step: Step, seconds: float, *, is_last: bool, is_due: bool) -> None:
         """Save what a step calls for: an epoch's end, a step where asked, a stop always."""
-        state, every = self.trainer.state, self.options.checkpoint_every
+        self.saver.check()
+        state, every = self.trainer.state, self.options.save_steps
         if step.report is not None:
             self.run.add_metrics(step.report.to_data() | {"seconds": round(seconds, 3)})
-            self.saver.end_epoch(is_last=is_last or state.epoch == self.options.epochs)
-        elif is_last or (every and state.step % every == 0):
-            self.saver.save()
+            is_last = is_last or state.epoch == self.options.epochs
+            self.saver.end_epoch(is_last=is_last, is_due=is_due)
+        elif is_last or is_due or (every and state.step % every == 0):
+            self.saver.save(is_last=is_last)
 
-    def _with_checkpoint(self, error: DivergedError) -> DivergedError:
-        good = [path for path in (self.run.best, self.run.last) if path.exists()]
+    def _with_checkpoint(self, error: DlcliError) -> DlcliError:
+        """Return the error with what is left: the best weights, or where to go on from."""
+        is_diverged = isinstance(error, DivergedError)
+        names = ("best", "last", "previous") if is_diverged else ("last", "previous", "best")
+        good = [path for name in names if (path := getattr(self.run, name)).exists()]
         where = f"the last good checkpoint is {relative(good[0])}" if good else "nothing was saved"
-        return DivergedError(f"{error}; {where}", suggestion=error.faults[0].suggestion)
+        first, *more = error.faults
+        return type(error)([replace(first, message=f"{first.message}; {where}"), *more])

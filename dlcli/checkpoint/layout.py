@@ -50,6 +50,10 @@ class Refused(Exception):  # noqa: N818 - becomes a CheckpointError where the fi
         self.remedy = remedy
 
 
+class Newer(Refused):
+    """It is whole, and of a format that this program does not know."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One tensor of a file; its place follows from the order of the entries."""

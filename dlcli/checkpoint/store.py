@@ -18,6 +18,7 @@ from torch import Tensor
 from dlcli.checkpoint.layout import (
     OTHER_COPY,
     Entry,
+    Newer,
     Refused,
     header,
     header_size,
@@ -26,7 +27,7 @@ from dlcli.checkpoint.layout import (
     parse,
     start_digest,
 )
-from dlcli.errors import CheckpointError
+from dlcli.errors import CheckpointError, NewerError
 from dlcli.files import JSON, disk_errors, replacing
 
 FORMAT = 1
@@ -53,7 +54,13 @@ MIGRATIONS: Mapping[int, Migration] = {}
 """By the format number that each reads."""
 
 
-def save(path: Path, *, tensors: Mapping[str, Tensor], data: Mapping[str, JSON]) -> None:
+def save(
+    path: Path,
+    *,
+    tensors: Mapping[str, Tensor],
+    data: Mapping[str, JSON],
+    name: Path | None = None,
+) -> None:
     """Write a checkpoint, whole or not at all; equal contents give equal bytes.
 
     Tensors may be of any dtype, shared, on any device; only what is on another device or not
@@ -63,6 +70,7 @@ def save(path: Path, *, tensors: Mapping[str, Tensor], data: Mapping[str, JSON])
         path: The file to write or replace.
         tensors: By name; parameters are detached.
         data: Plain data, its numbers finite.
+        name: How messages call the file; its path unless given.
 
     Raises:
         MachineError: The disk is full or refuses.
@@ -77,7 +85,7 @@ def save(path: Path, *, tensors: Mapping[str, Tensor], data: Mapping[str, JSON])
         digest.update(content.numpy().data)
     beginning = header({**document, "sha256": digest.hexdigest()}, entries)
     size = len(beginning) + sum(entry.nbytes for entry in entries)
-    with replacing(path, size=size) as file:
+    with replacing(path, size=size, name=name) as file:
         file.write(beginning)
         for content in contents:
             file.write(content.numpy().data)
@@ -89,8 +97,8 @@ def load(path: Path) -> Loaded:
     The file is read once, into the memory that the tensors then use.
 
     Raises:
-        CheckpointError: There is no such file, or it is cut short, damaged, not a checkpoint, or
-            of a newer format.
+        CheckpointError: There is no such file, or it is cut short, damaged or not a checkpoint.
+        NewerError: It is of a newer format.
         MachineError: The file cannot be read.
     """
     try:
@@ -98,7 +106,8 @@ def load(path: Path) -> Loaded:
             loaded, number = _read(file)
         return migrate(loaded, number)
     except Refused as refused:
-        raise CheckpointError(f"`{path}` {refused}", suggestion=refused.remedy) from refused
+        kind = NewerError if isinstance(refused, Newer) else CheckpointError
+        raise kind(f"`{path}` {refused}", suggestion=refused.remedy) from refused
 
 
 def migrate(
@@ -114,7 +123,7 @@ def migrate(
         Refused: The format is newer, or so old that no migration reads it.
     """
     if number > newest:
-        raise Refused(
+        raise Newer(
             f"was written by a newer dlcli: format {number}, this one reads up to {newest}",
             "update dlcli",
         )

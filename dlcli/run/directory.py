@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, TextIO
@@ -20,6 +21,7 @@ from dlcli.files import (
     JSON,
     PART,
     disk_errors,
+    removed_after,
     replacing,
     strict_json,
     sync_folder,
@@ -89,17 +91,19 @@ class Run:
         Raises:
             MachineError: The folder cannot be written to.
         """
-        run = cls(make_directory(runs_dir, name, now=now or datetime.now()))
+        path = make_directory(runs_dir, name, now=now or datetime.now())
         try:
-            with disk_errors(run.path, verb="write in"):
-                for folder in (run.last.parent, run.evaluation):
-                    folder.mkdir()
-            write_text(run.path / "config.yaml", config_text)
-            write_text(run.path / "resolved.yaml", resolved_text)
-            run.facts = {"name": name, **facts, "versions": versions(), "git": git_state(Path())}
-            run.update(status="running", started=_now(), ended=None)
+            run = cls(path)
+            try:
+                run._fill(config_text, resolved_text)
+                about = {"name": name, **facts, "versions": versions(), "git": git_state(Path())}
+                run.facts = about
+                run.update(status="running", started=_now(), ended=None)
+            except BaseException:
+                run.close()
+                raise
         except BaseException:
-            run.close()
+            shutil.rmtree(path, ignore_errors=True)  # half a run is none
             raise
         return run
 
@@ -127,12 +131,30 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _fill(self, config_text: str, resolved_text: str) -> None:
+        with disk_errors(self.path, verb="write in"):
+            for folder in (self.last.parent, self.evaluation):
+                folder.mkdir()
+        write_text(self.path / "config.yaml", config_text)
+        write_text(self.path / "resolved.yaml", resolved_text)
+
     def close(self) -> None:
         """Give the directory up; doing so twice is harmless."""
-        self.log.close()
+        with suppress(OSError):  # a line that a full disk refused is tried once more
+            self.log.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether someone deleted or moved the directory."""
+        return not self.path.is_dir()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether a checkpoint was ever kept."""
+        return any(path.exists() for path in (self.last, self.previous, self.best))
 
     @property
     def best(self) -> Path:
@@ -194,8 +216,9 @@ class Run:
 
     def add_metrics(self, row: Mapping[str, JSON]) -> None:
         """Append the row of an epoch to metrics.jsonl; NaN becomes null."""
-        with disk_errors(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
-            file.write(strict_json(row) + "\n")
+        line = (strict_json(row) + "\n").encode()
+        with disk_errors(self.metrics, size=len(line)), self.metrics.open("ab") as file:
+            file.write(line)
 
     def rotate_last(self, write: Callable[[Path], None]) -> None:
         """Write a checkpoint that becomes `last`; the former `last` becomes `previous`.
@@ -209,7 +232,7 @@ class Run:
         """
         new = self.last.with_name(f".last{PART}")
         write(new)
-        with disk_errors(self.last):
+        with disk_errors(self.last), removed_after(new):
             if self.last.exists():
                 self.last.replace(self.previous)
             new.replace(self.last)
@@ -218,11 +241,11 @@ class Run:
     def keep_as_best(self) -> None:
         """Let `best` be what `last` is now; no bytes are written where files can share them."""
         new = self.best.with_name(f".best{PART}")
-        with disk_errors(self.best, size=self.last.stat().st_size):
-            new.unlink(missing_ok=True)
-            _link(self.last, new)
+        with disk_errors(self.best), removed_after(new):
+            size = self.last.stat().st_size
+            with disk_errors(self.best, size=size):
+                _link(self.last, new)
             new.replace(self.best)
-            new.unlink(missing_ok=True)  # renaming onto a link to the same file does nothing
             sync_folder(self.best.parent)
 
     def write_splits(self, rows: Mapping[str, Rows]) -> None:

@@ -41,15 +41,28 @@ def _run(words: list[str]) -> int:
     from typer import TyperException
 
     from dlcli import cli
-    from dlcli.errors import DlcliError, InterruptedRunError, UsageError
+    from dlcli.errors import (
+        DlcliError,
+        InterruptedRunError,
+        UsageError,
+        is_out_of_memory,
+        out_of_memory,
+    )
+    from dlcli.launch import Place, settle
 
-    is_json = "--json" in words
+    is_json, place = "--json" in words, Place()
     try:
-        return cli.run(words)
+        place = Place.of()
+        if place.is_alone:  # the processes of a launcher are ended by it
+            with suppress(ValueError):
+                signal.signal(signal.SIGTERM, _interrupt)
+        code = cli.run(settle(place, words))
+        return code if place.talks else 0
     except BrokenPipeError:
         raise
-    except KeyboardInterrupt:
-        failure: DlcliError = InterruptedRunError("interrupted", signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        number = stop.args[0] if stop.args else signal.SIGINT
+        failure: DlcliError = InterruptedRunError("interrupted", number)
     except TyperException as error:
         failure = UsageError(
             error.format_message(), suggestion="`dlcli COMMAND --help` lists what it takes"
@@ -58,31 +71,34 @@ def _run(words: list[str]) -> int:
         if "--debug" in words:
             traceback.print_exc()
         failure = error
-    except MemoryError:
-        failure = _out_of_memory()
-    except Exception as error:  # a bug: its traceback is what mends it
-        if isinstance(error, RuntimeError) and "allocate memory" in str(error):  # torch's words
-            return _told(_out_of_memory(), is_json=is_json)
-        traceback.print_exc()
-        failure = DlcliError(f"a bug in dlcli: {error!r}")
-        failure.kind = "bug"
+    except Exception as error:  # own code's, or a bug: its traceback is what mends it
+        failure = out_of_memory() if is_out_of_memory(error) else _unforeseen(error)
+        if failure.kind == "bug" or "--debug" in words:
+            traceback.print_exc()
+    if place.leaves_to_others(failure):
+        return failure.code
     return _told(failure, is_json=is_json)
 
 
-def _out_of_memory() -> DlcliError:
-    from dlcli.errors import MachineError
+def _unforeseen(error: Exception) -> DlcliError:
+    """Return an exception of own code with its place there; any other is a bug."""
+    from dlcli.errors import DlcliError
+    from dlcli.own.module import failure_in
 
-    return MachineError("out of memory", suggestion="lower `data.batch_size`, or a smaller model")
+    failure = failure_in(error) or DlcliError(f"a bug in dlcli: {error!r}")
+    if failure.kind == DlcliError.kind:
+        failure.kind = "bug"
+    return failure
 
 
-def _interrupt(_number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """Raise KeyboardInterrupt; but during an import, which may swallow it, leave at once."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             os.write(2, b"error[interrupted]: interrupted\n")
-            os._exit(128 + signal.SIGINT)  # nothing is written yet that would be left in halves
+            os._exit(128 + number)  # nothing is written yet that would be left in halves
         frame = frame.f_back
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 def _told(failure: DlcliError, *, is_json: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
 from math import prod
@@ -19,13 +19,23 @@ from dlcli.config.metric import MetricOptions
 from dlcli.config.options import Options, components
 from dlcli.errors import ConfigError, MachineError
 from dlcli.models.network import Begins, build_network
+from dlcli.own.module import run_code
+from dlcli.schedulers.schedule import Plan
 from dlcli.tasks.task import losses_of
+from dlcli.training.averaging import ExponentialAverage
+from dlcli.training.clipping import Clipping
+from dlcli.training.distributed import Distribution, SingleProcess
 from dlcli.training.evaluation import Evaluation, Metric
+from dlcli.training.freezing import freeze
+from dlcli.training.precision import Autocast, FullPrecision, Precision, ScaledAutocast
 from dlcli.training.state import State
 from dlcli.training.stopping import Monitor
 from dlcli.training.trainer import Trainer
 
 if TYPE_CHECKING:
+    from dlcli.config.optimizer import OptimizerOptions
+    from dlcli.config.train import TrainOptions
+    from dlcli.data.examples import Examples
     from dlcli.data.preprocessor import Preprocessor
     from dlcli.data.sources.source import Sources
     from dlcli.data.spec import DataSpec
@@ -103,8 +113,9 @@ def build_learner(
     loss: Loss = component(options)(
         options, shape=task.shape, classes=task.classes, class_counts=class_counts
     )
-    loss = replace(loss, padding=task.padding).to(device)
+    loss = loss.padded(task.padding).to(device)
     network = _network(config, preprocessor.spec, loss.outputs).to(device)
+    freeze(network, config.train.freeze)
     task = task.to(device)
     evaluation = Evaluation(
         loss,
@@ -134,19 +145,83 @@ def begin(learner: Learner, folder: Path) -> list[str]:
     return [note for module in modules for note in module.begin(folder)]
 
 
-def build_trainer(config: Config, learner: Learner, *, rows: int, state: State) -> Trainer:
-    """Build the trainer of a learner over `rows` training rows, from a state on."""
-    parameters = dict(learner.network.named_parameters())
-    steps = -(-rows // config.data.batch_size) * config.train.epochs
+def build_trainer(
+    config: Config,
+    learner: Learner,
+    train: Examples,
+    *,
+    state: State,
+    distribution: Distribution | None = None,
+) -> Trainer:
+    """Build the trainer of a learner over a training part, from a state on.
+
+    Raises:
+        ConfigError: The task has no classes to balance.
+    """
+    options = config.train
+    distribution = distribution or SingleProcess()
+    if options.sharded:
+        _check_sharded(config.optimizer)
+        distribution = distribution.sharded()
+    network = distribution.wrap(learner.network)
+    parameters = distribution.placement.parameters(learner.network)
+    optimizer = component(config.optimizer)(config.optimizer, parameters)
+    steps = -(-len(train) // config.data.rows_per_step)
+    monitor = build_monitor(config, learner)
+    plan = Plan(steps * config.train.epochs, steps, optimizer.lr, monitor)
+    ema = options.ema
     return Trainer(
         model=learner.network,
-        optimizer=component(config.optimizer)(config.optimizer, parameters),
-        schedule=component(config.scheduler)(config.scheduler, steps),
+        network=torch.compile(network) if options.compile else network,  # type: ignore[arg-type]
+        optimizer=optimizer,
+        schedule=component(config.scheduler)(config.scheduler, plan),
         evaluation=learner.evaluation,
         seed=config.seed,
-        batch_size=config.data.batch_size,
+        batch_size=config.data.rows_per_step,
         state=state,
+        precision=_precision(options, learner.device),
+        averaging=(
+            ExponentialAverage(learner.network, ema, distribution.placement) if ema else None
+        ),
+        clipping=Clipping(options.clip_value, options.clip_norm, distribution.placement),
+        distribution=distribution,
+        row_weights=_balanced(learner, train) if options.sampling == "balanced" else None,
     )
+
+
+def _check_sharded(options: OptimizerOptions) -> None:
+    """Refuse an optimizer that needs whole weights where each rank has some of their rows."""
+    if not options.is_elementwise:
+        raise ConfigError(
+            f"`train.sharded` shares out the rows of each weight, and `{options.name}` needs "
+            "whole weights",
+            path=("train", "sharded"),
+            suggestion="another optimizer, or leave `sharded` out",
+        )
+
+
+def _precision(options: TrainOptions, device: torch.device) -> Precision:
+    """Build what computes in the precision asked for, and set what torch keeps for the process."""
+    if options.deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(options.deterministic)  # imports torch._dynamo: 1 s
+    torch.backends.cuda.matmul.allow_tf32 = options.precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = options.precision == "tf32"
+    if options.precision == "bf16":
+        return Autocast(device, torch.bfloat16)
+    return ScaledAutocast(device) if options.precision == "fp16" else FullPrecision(device)
+
+
+def _balanced(learner: Learner, train: Examples) -> Tensor:
+    """Return weights (N,) float64 under which an epoch draws every class equally often."""
+    targets = train.targets
+    if not learner.task.classes or targets.ndim > 1 or len(targets) != len(train):
+        raise ConfigError(
+            f"`sampling: balanced` draws classes, and {learner.task.name} has none of its rows",
+            path=("train", "sampling"),
+            suggestion="leave it out",
+        )
+    counts = torch.bincount(targets.long(), minlength=len(learner.task.classes))
+    return counts.double().reciprocal()[targets.long()].cpu()
 
 
 def build_monitor(config: Config, learner: Learner) -> Monitor:
@@ -202,7 +277,7 @@ def choose_threads(config: Config, network: nn.Module, *, rows: int | None = Non
     """
     if config.train.threads:
         return config.train.threads
-    is_small = count_parameters(network) * (rows or config.data.batch_size) < _SMALL_WORK
+    is_small = count_parameters(network) * (rows or config.data.rows_per_step) < _SMALL_WORK
     return 1 if is_small else torch.get_num_threads()
 
 
@@ -224,10 +299,9 @@ def count_parameters(network: nn.Module) -> int:
 
 def _network(config: Config, spec: DataSpec, outputs: tuple[int, ...]) -> nn.Module:
     """Build stem, body and head in this order, so that a seed draws the same weights."""
+    build = partial(component(config.model), config.model)  # own code may draw as it is run
     torch.manual_seed(config.seed)
-    return build_network(
-        spec, outputs, lambda shape: component(config.model)(config.model, shape), config.model
-    )
+    return build_network(spec, outputs, build, config.model)
 
 
 def _rows_at_once(spec: DataSpec, outputs: tuple[int, ...]) -> int:
@@ -249,8 +323,12 @@ def _metric(options: MetricOptions, task: Any) -> Callable[[], Metric]:
 
 
 def component(options: Options) -> Any:
-    """Return what the options build: a class or function, see `Options.builds`."""
-    return _import(options.builds)
+    """Return what the options build: a class or function, see `Options.builds`.
+
+    What builds from own code is given that code as `own`.
+    """
+    build = _import(options.builds)
+    return build if options.code is None else partial(build, own=run_code(options.code))
 
 
 def _import(place: str) -> Any:

@@ -38,6 +38,9 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No talk on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+TrustCode = Annotated[
+    bool, typer.Option("--trust-code", help="Run own code that the config or checkpoint names.")
+]
 CheckpointOption = Annotated[
     str, typer.Option("--checkpoint", help="File, run directory, run name or `latest`.")
 ]
@@ -98,6 +101,10 @@ def train(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
     ] = None,
+    override: Annotated[
+        bool,
+        typer.Option("--override", help="With --resume: go on though config or data changed."),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     runs_dir: RunsDir = Path("runs"),
     device: Device = None,
@@ -108,6 +115,14 @@ def train(
     max_time: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Stop after so many seconds.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check config, data and model, then stop.")
+    ] = False,
+    overfit_batches: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Train on the first N batches alone, to try out."),
+    ] = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001 - read in __main__
@@ -126,6 +141,9 @@ def train(
     if resume is not None:
         if seeds is not None:
             raise UsageError("--resume goes on with one run, --seeds makes new ones")
+        if dry_run or overfit_batches is not None:
+            option = "--dry-run" if dry_run else "--overfit-batches"
+            raise UsageError(f"--resume goes on with a run as it began, without {option}")
         if config is not None and "=" not in config:
             raise UsageError(
                 f"`{config}` beside --resume: a run goes on with its own config",
@@ -134,17 +152,83 @@ def train(
         words = [*([config] if config else []), *(overrides or []), *changes]
         from dlcli.commands.resume import resume_run
 
-        outcome = resume_run(resume, _only_overrides(words), runs_dir=runs_dir, is_quiet=quiet)
+        outcome = resume_run(
+            resume,
+            _only_overrides(words),
+            runs_dir=runs_dir,
+            may_change=override,
+            trust_code=trust_code,
+            is_quiet=quiet,
+        )
     else:
+        if override:
+            raise UsageError(
+                "--override goes with --resume", suggestion="KEY=VALUE changes a new training"
+            )
         if config is None:
             raise UsageError(
                 "train takes a config file", suggestion="dlcli train config.yaml, or --resume RUN"
             )
-        read = _read(config, [*(overrides or []), *changes])
+        read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
+        if dry_run:
+            from dlcli.commands.check import check_config
+
+            with located(read):
+                outcome = check_config(read, command="train", is_quiet=quiet)
+            return _deliver(outcome, as_json=as_json)
         from dlcli.commands.train import train_config
 
         with located(read):
-            outcome = train_config(read, runs_dir=runs_dir, seeds=seeds, is_quiet=quiet)
+            outcome = train_config(
+                read,
+                runs_dir=runs_dir,
+                seeds=seeds,
+                overfit_batches=overfit_batches,
+                is_quiet=quiet,
+            )
+    return _deliver(outcome, as_json=as_json)
+
+
+@_tree.command()
+def check(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file.")],
+    overrides: Overrides = None,
+    device: Device = None,
+    trust_code: TrustCode = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> int:
+    """Look for what is wrong with config, data and model before a training is paid for."""
+    changes = [f"train.device={device}"] if device is not None else []
+    read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
+    from dlcli.commands.check import check_config
+
+    with located(read):
+        outcome = check_config(read, is_quiet=quiet)
+    return _deliver(outcome, as_json=as_json)
+
+
+@_tree.command(name="lr-find")
+def lr_find(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file.")],
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save a picture of the curve, a PNG.")
+    ] = None,
+    device: Device = None,
+    trust_code: TrustCode = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 - read in __main__
+) -> int:
+    """Try learning rates from 1e-7 to 10 on a copy, and suggest one."""
+    changes = [f"train.device={device}"] if device is not None else []
+    read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
+    from dlcli.commands.lr_find import find_lr
+
+    with located(read):
+        outcome = find_lr(read, output=output, is_quiet=quiet)
     return _deliver(outcome, as_json=as_json)
 
 
@@ -164,6 +248,7 @@ def evaluate(
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     device: Device = None,
+    trust_code: TrustCode = False,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001 - read in __main__
@@ -178,6 +263,7 @@ def evaluate(
         output=output,
         runs_dir=runs_dir,
         device=device or "auto",
+        trust_code=trust_code,
         is_quiet=quiet,
     )
     return _deliver(outcome, as_json=as_json)
@@ -207,6 +293,9 @@ def predict(
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Leave less certain predictions empty.")
     ] = None,
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="Leave out and count what cannot be read.")
+    ] = False,
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Of a series: rows to forecast.")
     ] = None,
@@ -222,6 +311,7 @@ def predict(
     seed: Annotated[int | None, typer.Option(min=0, help="Likewise: draws the tokens.")] = None,
     runs_dir: RunsDir = Path("runs"),
     device: Device = None,
+    trust_code: TrustCode = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001 - read in __main__
@@ -239,6 +329,7 @@ def predict(
             probs,
             top_k,
             min_confidence,
+            is_skipping=skip_errors,
             horizon=horizon,
             is_backtest=backtest,
             length=length,
@@ -250,6 +341,7 @@ def predict(
         output_format="json" if as_json else output_format,
         runs_dir=runs_dir,
         device=device or "auto",
+        trust_code=trust_code,
         is_quiet=quiet,
     )
     return 0
@@ -260,17 +352,19 @@ def summary(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file.")],
     overrides: Overrides = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save a picture of the network, a PNG.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the network: .png, .svg, .pdf.")
     ] = None,
+    trust_code: TrustCode = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing output.")] = False,
     as_json: Json = False,
     debug: Debug = False,  # noqa: ARG001 - read in __main__
 ) -> int:
     """Show a config's network: layers, shapes, parameters, multiply-adds, memory."""
-    read = _read(config, overrides or [])
+    read = _read(config, overrides or [], trust_code=trust_code)
     from dlcli.commands.summary import summarise
 
     with located(read):
-        outcome = summarise(read, output=output)
+        outcome = summarise(read, output=output, is_forced=force)
     return _deliver(outcome, as_json=as_json)
 
 
@@ -367,10 +461,10 @@ class located:  # noqa: N801 - reads as a statement
             raise self.read.locate(error) from error
 
 
-def _read(config: str, overrides: list[str]) -> ReadConfig:
+def _read(config: str, overrides: list[str], *, trust_code: bool) -> ReadConfig:
     from dlcli.config.read import read_config
 
-    return read_config(Path(config), _only_overrides(overrides))
+    return read_config(Path(config), _only_overrides(overrides), trust_code=trust_code)
 
 
 def _only_overrides(words: list[str]) -> list[str]:

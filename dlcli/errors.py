@@ -87,16 +87,46 @@ class CheckpointError(DlcliError):
     code, kind = 6, "checkpoint"
 
 
+class NewerError(CheckpointError):
+    """A checkpoint is whole, but was written by a newer program."""
+
+
 class MachineError(DlcliError):
     """The machine refuses: memory, disk, permission, device."""
 
     code, kind = 7, "machine"
 
 
+class LostRankError(MachineError):
+    """Another process of the same training is gone."""
+
+
+class ToldError(DlcliError):
+    """A failure that another process of the same training tells; it has that failure's code."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Say whether an error is that of memory, of Python or of torch, on any device."""
+    words = ("allocate memory", "out of memory")  # of torch, which raises RuntimeErrors
+    is_torchs = isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    return is_torchs or isinstance(error, MemoryError)
+
+
+def out_of_memory() -> MachineError:
+    """Return the error of a machine whose memory is too small."""
+    return MachineError("out of memory", suggestion="lower `data.batch_size`, or a smaller model")
+
+
 class ExtraError(DlcliError):
     """A package of an optional extra is not installed."""
 
     code, kind = 8, "extra"
+
+
+class OwnCodeError(DlcliError):
+    """Code of the user's, named in the config, does what it must not."""
+
+    kind = "code"
 
 
 class InterruptedRunError(DlcliError):

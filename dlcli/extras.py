@@ -24,5 +24,5 @@ def import_extra(module: str, *, extra: str, purpose: str) -> Any:
     except (ImportError, OSError) as error:
         raise ExtraError(
             f"{purpose} needs the package `{module}`: {error}",
-            suggestion=f"pip install 'dlcli[{extra}]'",
+            suggestion=f"pip install 'dlcli[{extra}]'; in a clone: pip install -e '.[{extra}]'",
         ) from error

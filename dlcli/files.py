@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO, TypeAlias, Union
@@ -23,7 +23,9 @@ PART = ".part"
 
 
 @contextmanager
-def replacing(path: Path, *, size: int | None = None) -> Iterator[BinaryIO]:
+def replacing(
+    path: Path, *, size: int | None = None, name: Path | None = None
+) -> Iterator[BinaryIO]:
     """Yield a binary file that takes the place of `path` when the block ends without an error.
 
     The bytes go to a temporary name in the same folder, are flushed to the disk and renamed, and
@@ -33,27 +35,35 @@ def replacing(path: Path, *, size: int | None = None) -> Iterator[BinaryIO]:
     Args:
         path: The file to write; a link is followed.
         size: Bytes that will be written, told to the user when the disk is full.
+        name: How messages call the file; its path unless given.
 
     Raises:
         MachineError: For any OSError in the block.
     """
-    with disk_errors(path, size=size):
+    with disk_errors(name or path, size=size):
         path = path.resolve()
         if path.exists() and not path.is_file():  # renaming onto /dev/null would delete it
             with path.open("wb") as file:
                 yield file
             return
         part = path.with_name(f".{token_hex(8)}{PART}")
-        try:
+        with removed_after(part):
             with part.open("xb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
         sync_folder(path.parent)
+
+
+@contextmanager
+def removed_after(part: Path) -> Iterator[None]:
+    """When the block ends, however it ends, remove a temporary file that is still there."""
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # where the disk refuses that too, its first error is told
+            part.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -99,12 +109,13 @@ def disk_errors(path: Path, *, verb: str = "write", size: int | None = None) -> 
         raise MachineError(f"cannot {verb} `{path}`: {reason}", suggestion=remedy) from error
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM = "free some space, or write to another disk"
 _OTHER_FOLDER = "choose a folder that you may write to"
 _REASONS = {
     errno.ENOSPC: ("the disk is full", _ROOM),
     errno.EDQUOT: ("your disk quota is used up", _ROOM),
+    errno.EFBIG: ("the file would be larger than is allowed here", "see `ulimit -f`"),
     errno.EACCES: ("permission denied", "change the permission, or choose another place"),
     errno.EPERM: ("permission denied", "change the permission, or choose another place"),
     errno.EROFS: ("the file system is read-only", _OTHER_FOLDER),
@@ -169,5 +180,8 @@ def _finite(value: JSON) -> JSON:
 
 def relative(path: Path) -> str:
     """Return a path as a person here would type it: relative, unless that climbs."""
-    shown = os.path.relpath(path)
+    try:
+        shown = os.path.relpath(path)
+    except FileNotFoundError:  # the working directory was deleted
+        return str(path)
     return str(path) if shown.startswith("..") else shown

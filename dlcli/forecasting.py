@@ -132,8 +132,8 @@ def _check_reach(learner: Learner, horizon: int) -> None:
     if needed:
         shown = ", ".join(f"`{name}`" for name in needed[:5]) + ", ..." * (len(needed) > 5)
         raise UsageError(
-            f"--horizon {horizon} goes beyond the {window.horizon} rows of training, and there "
-            f"{shown} would have to be known"
+            f"--horizon {horizon} goes beyond the {counted(window.horizon, 'row')} of training, "
+            f"and there {shown} would have to be known"
         )
 
 

@@ -70,6 +70,10 @@ class Loss:
             return len(targets)
         return self.class_weights[targets].sum(dtype=torch.float64)
 
+    def padded(self, padding: int | None) -> Loss:
+        """Return the loss for targets at every step, some of which count for nothing."""
+        return replace(self, padding=padding)
+
     def to(self, device: torch.device | str) -> Loss:
         """Return the loss with its tensors on a device."""
         if self.class_weights is None:

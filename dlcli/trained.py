@@ -13,10 +13,11 @@ from torch import Tensor
 from dlcli import __version__, checkpoint
 from dlcli.build import Learner, build_learner, choose_device
 from dlcli.config.data import SeriesOptions
-from dlcli.config.read import config_from
+from dlcli.config.read import Stored, config_from
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.unseen import records_to_predict
 from dlcli.errors import ConfigError, UsageError
+from dlcli.files import relative
 from dlcli.forecasting import forecast
 from dlcli.selftest import compare, generated_inputs
 from dlcli.training.trainer import tensors_of
@@ -59,7 +60,8 @@ class TrainedModel:
 
         Args:
             records: Column name to value, as in the training data; the target is not needed, but
-                for that of a series.
+                for that of a series. A picture is a path, rows of pixels, or an array or tensor
+                (H, W), (H, W, C) or (C, H, W) of values from 0 to 255.
 
         Raises:
             DataError: A column is missing or a value does not parse.
@@ -112,12 +114,17 @@ def describe(
         class_counts: Rows of each class (K,) in the training part; None for numbers.
     """
     return {
-        "versions": {"dlcli": __version__, "torch": torch.__version__},
+        "versions": versions(),
         "config": dict(config),
         "task": learner.task.name,
         "preprocessor": learner.preprocessor.state(),
         "class_counts": None if class_counts is None else class_counts.tolist(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a checkpoint names."""
+    return {"dlcli": __version__, "torch": torch.__version__}
 
 
 def self_test(learner: Learner) -> list[float]:
@@ -137,20 +144,31 @@ def self_test(learner: Learner) -> list[float]:
     return flat
 
 
-def open_trained(path: Path, *, device: str = "cpu") -> TrainedModel:
+def open_trained(path: Path, *, device: str = "cpu", trust_code: bool = False) -> TrainedModel:
     """Open a checkpoint for use.
+
+    Args:
+        path: The file.
+        device: Where to compute.
+        trust_code: Whether code that it holds may run.
 
     Raises:
         CheckpointError: It is missing, damaged, or computes something else here.
+        ConfigError: It needs code that it holds, which is not trusted.
     """
     loaded = checkpoint.load(path)
     data = loaded.data
-    config = config_from(data["config"])
+    config = config_from(data["config"], stored=stored_in(data, path, trust_code=trust_code))
     learner = rebuild_learner(config, data, device=_device(device))
     load_weights(learner, loaded)
     warning = compare(self_test(learner), data["self_test"])
     learner.network.eval()
     return TrainedModel(config, learner, data, (warning,) if warning else ())
+
+
+def stored_in(data: Mapping[str, Any], path: Path, *, trust_code: bool) -> Stored:
+    """Return the own code that a checkpoint's data holds."""
+    return Stored(data.get("code", {}), f"`{relative(path)}`", trust_code)
 
 
 def _device(name: str) -> torch.device:
@@ -161,8 +179,15 @@ def _device(name: str) -> torch.device:
 
 
 def load_weights(learner: Learner, loaded: checkpoint.Loaded) -> None:
-    """Give a learner's network the weights of a checkpoint."""
-    learner.network.load_state_dict(tensors_of(loaded.tensors, "model"))
+    """Give a learner's network the weights of a checkpoint: the averaged ones where it has them."""
+    learner.network.load_state_dict(weights_of(loaded))
+
+
+def weights_of(loaded: checkpoint.Loaded) -> dict[str, Tensor]:
+    """Return the weights that a checkpoint predicts with, and the buffers, by name."""
+    weights = tensors_of(loaded.tensors, "model")
+    averages = tensors_of(loaded.tensors, "average")
+    return weights | {name: value for name, value in averages.items() if name in weights}
 
 
 def rebuild_learner(config: Config, data: Mapping[str, Any], *, device: torch.device) -> Learner:

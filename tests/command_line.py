@@ -37,7 +37,7 @@ class Running:
     """A process under way.
 
     Attributes:
-        pid: Its number.
+        pid: Its number, and that of the group of it and its children.
         words: Its command line.
         place: Folder of the files `stdout` and `stderr`.
         exit_code: Waits for its end.
@@ -57,8 +57,8 @@ class Running:
         return CompletedProcess(self.words, code, *texts)
 
     def kill(self) -> None:
-        """End the process as a power cut would."""
-        os.kill(self.pid, signal.SIGKILL)
+        """End the process and its children as a power cut would."""
+        os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
 
@@ -68,9 +68,12 @@ def dlcli(
     stdin: str | None = None,
     check: int | None = 0,
     largest_file: int | None = None,
+    before: str = "",
 ) -> CompletedProcess[str]:
     """Run a command; fail with its talk unless it ends with the exit code `check`."""
-    with started(*words, folder=folder, stdin=stdin, largest_file=largest_file) as running:
+    with started(
+        *words, folder=folder, stdin=stdin, largest_file=largest_file, before=before
+    ) as running:
         return _checked(running.wait(), check)
 
 
@@ -92,7 +95,12 @@ def fresh(
 
 @contextmanager
 def started(
-    *words: object, folder: Path, stdin: str | None = None, largest_file: int | None = None
+    *words: object,
+    folder: Path,
+    stdin: str | None = None,
+    largest_file: int | None = None,
+    environment: dict[str, str] | None = None,
+    before: str = "",
 ) -> Iterator[Running]:
     """Start a command and leave it running; at the end of the block it is killed if it still is.
 
@@ -101,11 +109,20 @@ def started(
         folder: The working directory.
         stdin: What it reads.
         largest_file: Bytes that a file may have; writing more fails as on a full disk.
+        environment: Variables beside the usual ones.
+        before: Python code that the process runs first, to provoke a fault or to watch.
     """
     with TemporaryDirectory() as place:
         Path(place, "stdin").write_text(stdin or "")
-        start = _fork if sys.platform == "linux" else _spawn
-        running = start([*map(str, words)], folder, Path(place), largest_file)
+        order = {
+            "words": [*map(str, words)],
+            "folder": str(folder),
+            "place": place,
+            "size": largest_file,
+            "environment": environment or {},
+            "before": before,
+        }
+        running = _fork(order) if sys.platform == "linux" else _spawn(order)
         try:
             yield running
         finally:
@@ -148,10 +165,9 @@ def _checked(done: CompletedProcess[str], code: int | None) -> CompletedProcess[
     return done
 
 
-def _fork(words: list[str], folder: Path, place: Path, largest_file: int | None) -> Running:
-    order = {"words": words, "folder": str(folder), "place": str(place), "size": largest_file}
+def _fork(order: dict[str, Any]) -> Running:
     pid = _ask(order)
-    return Running(pid, words, place, lambda: _ask({"wait": pid}))
+    return Running(pid, order["words"], Path(order["place"]), lambda: _ask({"wait": pid}))
 
 
 def _ask(order: dict[str, Any]) -> int:
@@ -171,26 +187,29 @@ def _server() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, "TORCH_CPP_LOG_LEVEL": "ERROR"},  # as __main__ sets it for ranks
     )
     atexit.register(lambda: server.communicate(""))
     return server
 
 
-def _spawn(words: list[str], folder: Path, place: Path, largest_file: int | None) -> Running:
+def _spawn(order: dict[str, Any]) -> Running:
+    place, words = Path(order["place"]), order["words"]
+    code = f"{order['before']}\nfrom dlcli.__main__ import main\nmain()"
     with (
         (place / "stdin").open() as stdin,
         (place / "stdout").open("w") as stdout,
         (place / "stderr").open("w") as stderr,
     ):
         process = subprocess.Popen(
-            [sys.executable, "-m", "dlcli", *words],
-            cwd=folder,
+            [sys.executable, "-c", code, *words],
+            cwd=order["folder"],
+            process_group=0,
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            env=ENVIRONMENT,
-            preexec_fn=lambda: _limit_files(largest_file),
+            env={**ENVIRONMENT, **order["environment"]},
+            preexec_fn=lambda: _limit_files(order["size"]),
         )
     return Running(process.pid, words, place, process.wait)
 

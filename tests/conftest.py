@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# One test process a core: threads of two would only wait for each other's. Before torch is imported.
+# Before torch is imported: with a test process per core, more threads only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _BESIDE_THE_PROJECT = Path(__file__).parents[2] / "shared" / "data"

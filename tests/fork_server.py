@@ -10,12 +10,15 @@ import json
 import os
 import resource
 import sys
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 import matplotlib.figure  # noqa: F401 - what a command imports late is there when it is forked
 
 import dlcli.commands.evaluate
 import dlcli.commands.predict
+import dlcli.commands.resume
 import dlcli.commands.train  # noqa: F401
 from dlcli.__main__ import main
 
@@ -34,9 +37,13 @@ def _exit_code(pid: int) -> int:
 
 
 def _start(order: dict[str, Any]) -> int:
+    if order["environment"]:  # one of several ranks, which all need it
+        import torch._dynamo  # noqa: F401
     pid = os.fork()
     if pid == 0:
         _obey(order)
+    with suppress(PermissionError, ProcessLookupError):  # it was faster, or is over already
+        os.setpgid(pid, pid)
     return pid
 
 
@@ -44,7 +51,9 @@ def _obey(order: dict[str, Any]) -> None:
     """Become the process of a command line; never returns."""
     code = 70
     try:
+        os.setpgid(0, 0)
         os.chdir(order["folder"])
+        os.environ.update(order["environment"])
         for number, name in enumerate(("stdin", "stdout", "stderr")):
             flags = os.O_WRONLY | os.O_CREAT if number else os.O_RDONLY
             os.dup2(os.open(f"{order['place']}/{name}", flags), number)
@@ -52,6 +61,9 @@ def _obey(order: dict[str, Any]) -> None:
         sys.argv = ["dlcli", *order["words"]]
         if order["size"] is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["size"], order["size"]))
+        exec(order["before"], {})
+        if order["words"][:1] == ["CALL"]:
+            _call(*order["words"][1:])
         main()
     except SystemExit as leaving:
         code = int(leaving.code or 0)
@@ -59,6 +71,15 @@ def _obey(order: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _call(place: str, file: str) -> NoReturn:
+    """Call a function of the tests instead; see `tests.ranks`."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests.ranks import work
+
+    work(place, Path(file))
+    sys.exit(0)
 
 
 serve()

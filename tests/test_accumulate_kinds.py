@@ -65,7 +65,7 @@ def trained(config: Config, prepared: Prepared, part: str, parts: int) -> dict[s
     train = prepared.examples[part]
     if part == "train":
         train = augmented(prepared.examples, config.data, prepared.preprocessor.spec)["train"]
-    trainer = build_trainer(config, learner, rows=len(train), state=State(parts=parts))
+    trainer = build_trainer(config, learner, train, state=State(parts=parts))
     for _step in trainer.steps(Exact(train), None, epochs=2):
         pass
     return {name: tensor.clone() for name, tensor in trainer.tensors().items()}

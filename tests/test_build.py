@@ -21,6 +21,7 @@ from dlcli.build import (
 )
 from dlcli.config.config import Config
 from dlcli.config.read import config_from
+from dlcli.data.examples import ResidentExamples
 from dlcli.data.prepare import prepare
 from dlcli.errors import ConfigError, MachineError
 from dlcli.training.state import State
@@ -89,7 +90,8 @@ def test_every_step_of_the_schedule_is_counted() -> None:
     """120 rows in batches of 50 are 3 steps, so 4 epochs are 12: then the cosine is at its end."""
     data = {"name": "iris", "batch_size": 50}
     config = config_of(data, scheduler="cosine", train={"epochs": 4})
-    trainer = build_trainer(config, learner_of(config), rows=120, state=State())
+    rows = ResidentExamples({"numbers": torch.zeros(120, 4)}, torch.zeros(120, dtype=torch.int64))
+    trainer = build_trainer(config, learner_of(config), rows, state=State())
     rates = [trainer.schedule(step, []) for step in range(12)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] > 0.9

@@ -17,7 +17,9 @@ import dlcli as package
 from tests.command_line import ENVIRONMENT, as_json, dlcli, fresh, imported
 
 COMMANDS = {
-    "train": ["--resume", "--seeds", "--max-time", "--json"],
+    "train": ["--resume", "--seeds", "--max-time", "--dry-run", "--overfit-batches", "--json"],
+    "check": ["--device", "--json"],
+    "lr-find": ["--output", "--json"],
     "evaluate": ["--split", "--data", "--output"],
     "predict": ["--checkpoint", "--format", "--probs", "--top-k", "--min-confidence"],
     "init": ["--target", "--force"],
@@ -131,7 +133,7 @@ def test_an_interrupt_before_training_is_told_in_json_too(folder: Path) -> None:
         import dlcli.config.read
         from dlcli.__main__ import main
 
-        def interrupted(*_):
+        def interrupted(*_, **__):
             raise KeyboardInterrupt
 
         dlcli.config.read.read_config = interrupted

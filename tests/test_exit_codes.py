@@ -119,6 +119,7 @@ USAGE = {
     "no KEY=VALUE": (["train", "iris.yaml", "lr"], "`lr` is no KEY=VALUE"),
     "not a number": (["train", "iris.yaml", "--seed", "x"], "Invalid value for '--seed'"),
     "config beside --resume": (["train", "iris.yaml", "--resume", "latest"], "its own config"),
+    "override without --resume": (["train", "iris.yaml", "--override"], "goes with --resume"),
     "seeds beside --resume": (["train", "--resume", "latest", "--seeds", "2"], "one run"),
     "split": (["evaluate", "latest", "--split", "tset"], "--split tset is unknown"),
     "part that is not there": (["evaluate", "latest", "--split", "val", "--quiet"], "no val part"),
@@ -446,7 +447,9 @@ def test_8_a_package_of_an_extra_that_is_not_installed(folder: Path) -> None:
     (error,) = one_object(done)["errors"]
     assert error["kind"] == "extra"
     assert "`text.tokenizer` needs the package `tokenizers`" in error["message"]
-    assert error["suggestion"] == "pip install 'dlcli[tokenizers]'"
+    assert error["suggestion"] == (
+        "pip install 'dlcli[tokenizers]'; in a clone: pip install -e '.[tokenizers]'"
+    )
     assert not (folder / "runs").exists()
 
 

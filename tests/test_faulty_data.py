@@ -112,6 +112,9 @@ def test_a_sound_that_is_cut_short_is_named(tmp_path: Path) -> None:
         (["evaluate", "latest", "--data", "sounds"], '"sounds/low_3.wav" is cut short: 500 of'),
     ):
         assert message in only_error(tmp_path, *words, check=4)["message"]
+    some = dlcli("predict", "void.wav", "sounds", "--skip-errors", folder=tmp_path)
+    assert some.stdout.count("\n") == 1 + 31
+    assert "warning: records that cannot be read, left out: 2" in some.stderr
     error = only_error(tmp_path, "train", "config.yaml", check=4)
     assert error["message"] == "1 of 32 files cannot be read as sounds"
     assert error["suggestion"] == "mend or remove them; `broken: skip` leaves them out"
@@ -252,10 +255,10 @@ def test_gaps_of_a_series_are_filled_aloud(tmp_path: Path) -> None:
     rows[20] = "2024-01-01 20:00,,0.5"
     file.write_text("\n".join([heading, *rows[:10], *rows[12:]]) + "\n")
     answer = said(tmp_path, "train", "config.yaml", check=0)
-    assert answer["warnings"] == [
+    assert answer["warnings"][0] == (
         "missing and filled by lines between their neighbours: 2 rows in time and 1 value "
         "(`load` 1)"
-    ]
+    )
     short = tmp_path / "short.csv"
     short.write_text("\n".join([heading, *rows[:9]]) + "\n")
     for words, message in (

@@ -14,11 +14,14 @@ from torch import Tensor
 
 from dlcli.build import choose_threads, open_sources
 from dlcli.commands.outcome import Outcome
+from dlcli.config.data import DataOptions
 from dlcli.config.read import config_from
+from dlcli.config.types import fields_of
 from dlcli.data.examples import Examples, WindowExamples
 from dlcli.data.prepare import restore
 from dlcli.data.split import PARTS
 from dlcli.data.unseen import labelled_examples
+from dlcli.data.wording import counted
 from dlcli.errors import CheckpointError, DataError, UsageError
 from dlcli.files import disk_errors, relative, write_json
 from dlcli.progress import Talk
@@ -28,7 +31,7 @@ from dlcli.report.intervals import bootstrap_intervals
 from dlcli.report.pictures import save_confusion, save_forecasts, save_scatter
 from dlcli.report.scores import print_scores
 from dlcli.run import find_checkpoint, is_run, read_facts
-from dlcli.trained import TrainedModel, open_trained
+from dlcli.trained import TrainedModel, open_trained, stored_in
 from dlcli.training.state import Scores
 
 
@@ -62,6 +65,7 @@ def evaluate_checkpoint(
     output: Path | None = None,
     runs_dir: Path,
     device: str = "auto",
+    trust_code: bool = False,
     is_quiet: bool = False,
 ) -> Outcome:
     """Measure a checkpoint; writes metrics.json and pictures into the run, or into `output`.
@@ -73,6 +77,7 @@ def evaluate_checkpoint(
         output: Folder for what is written; None takes the run's, or none where there is no run.
         runs_dir: Where named runs are.
         device: Where to compute.
+        trust_code: Whether code that the checkpoint holds may run.
         is_quiet: Say nothing on stderr.
 
     Raises:
@@ -85,13 +90,13 @@ def evaluate_checkpoint(
         raise UsageError(f"--split {split} is unknown", suggestion=", ".join(PARTS))
     talk = Talk(is_quiet=is_quiet)
     path = find_checkpoint(checkpoint, runs_dir)
-    model = _opened(path, device, talk)
+    model = _opened(path, device, talk, trust_code=trust_code)
     if data is not None:
         own = model.learner
         examples = labelled_examples(Path(data), model.config.data, own.preprocessor).to(own.device)
         what = _label(Path(data))
     else:
-        examples, what = _part(model, path, split, talk), split
+        examples, what = _part(model, path, split, talk, trust_code=trust_code), split
     if not len(examples):
         raise DataError("there are no rows to measure", suggestion="give a file with rows")
     measured = _measure(model, examples)
@@ -113,14 +118,14 @@ def evaluate_checkpoint(
     if folder is not None:
         _write(folder, result, measured, model.learner.task.names)
         talk.say(f"written: {relative(folder)}")
-    unit = "rows" if model.learner.preprocessor.window is None else "windows"
-    heading = f"{Path(data).name if data else split} ({len(examples):,} {unit})"
+    unit = "row" if model.learner.preprocessor.window is None else "window"
+    heading = f"{Path(data).name if data else split} ({counted(len(examples), unit)})"
     return Outcome(result, lambda: _show(measured, heading))
 
 
-def _opened(path: Path, device: str, talk: Talk) -> TrainedModel:
+def _opened(path: Path, device: str, talk: Talk, *, trust_code: bool) -> TrainedModel:
     """Open a checkpoint, and use as many threads as its batches are worth."""
-    model = open_trained(path, device=device)
+    model = open_trained(path, device=device, trust_code=trust_code)
     for warning in model.warnings:
         talk.warn(warning)
     rows = model.learner.evaluation.batch_size
@@ -134,12 +139,13 @@ def _label(path: Path) -> str:
     return f"data-{path.stem}-{place}"
 
 
-def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> Examples:
+def _part(model: TrainedModel, path: Path, split: str, talk: Talk, *, trust_code: bool) -> Examples:
     """Make a part of the run's own data again."""
-    config = config_from(model.data["config"], os.environ)
+    stored = stored_in(model.data, path, trust_code=trust_code)
+    config = config_from(model.data["config"], os.environ, stored=stored)
     run = path.parent.parent
     folder = Path(read_facts(run)["config_folder"]) if is_run(run) else None
-    if folder is None and "path" in type(config.data).model_fields:
+    if folder is None and _reads_files(config.data):
         raise CheckpointError(
             f"{relative(path)} stands alone: where its data are is written in its run",
             suggestion="--data PATH measures it on a labelled file",
@@ -160,6 +166,16 @@ def _part(model: TrainedModel, path: Path, split: str, talk: Talk) -> Examples:
             f"this run has no {split} part", suggestion="another --split, or --data PATH"
         )
     return parts[split].to(model.learner.device)
+
+
+def _reads_files(options: DataOptions) -> bool:
+    """Say whether the rows are in files that the options name."""
+    return any(
+        part.is_path
+        for kind in fields_of(type(options)).values()
+        for member in kind.members
+        for part in (member, *member.inner)
+    )
 
 
 def _measure(model: TrainedModel, examples: Examples) -> _Measured:

@@ -39,7 +39,7 @@ def forecasts(
         horizon = wishes.horizon or window.horizon
         if horizon > window.horizon:
             raise UsageError(
-                f"--backtest looks at most {window.horizon} rows ahead, as in training"
+                f"--backtest looks at most {counted(window.horizon, 'row')} ahead, as in training"
             )
         # the last window's horizon may reach beyond what is asked for
         ahead = 0 if options.known else window.horizon - horizon

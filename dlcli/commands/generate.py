@@ -1,4 +1,4 @@
-"""`dlcli predict` of a language model: a prompt and what it goes on with."""
+"""`dlcli predict` of a language model: prompts and what it goes on with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from dlcli.build import choose_threads
 from dlcli.commands.wishes import Wishes
-from dlcli.commands.writing import write_predictions, write_text
+from dlcli.commands.writing import write_predictions, write_texts
 from dlcli.data.encoders.stream import StreamEncoder
 from dlcli.data.language import encoder_of
 from dlcli.data.sources.files import is_file
@@ -30,7 +30,7 @@ _LENGTH = 200
 _ENDINGS = {"csv": "csv", "json": "json", "jsonl": "jsonl", "ndjson": "jsonl"}
 
 
-def write_continuation(
+def write_continuations(
     model: TrainedModel,
     words: Sequence[str],
     wishes: Wishes,
@@ -38,19 +38,19 @@ def write_continuation(
     output_format: str | None,
     talk: Talk,
 ) -> None:
-    """Write a prompt and its continuation: as plain text, or as a record of both.
+    """Write prompts with their continuations: as plain text, or as a record of both.
 
     Args:
         model: A language model.
-        words: The prompt's words; or a text file, or `-` for standard input, alone.
-        wishes: What `--length`, `--temperature`, `--top-k` and `--seed` say.
+        words: Prompts, text files that hold one, or `-` for standard input.
+        wishes: What `--length`, `--temperature`, `--top-k` and `--seed` say; of each prompt alone.
         output: File to write; None writes to stdout.
         output_format: None is plain text, unless the output's ending says otherwise.
-        talk: Where to say what is odd about the prompt.
+        talk: Where to say what is odd about a prompt.
 
     Raises:
         UsageError: An option is for classifiers.
-        DataError: The prompt's file is missing or no UTF-8 text.
+        DataError: A prompt's file is missing or no UTF-8 text.
     """
     if wishes.has_probabilities or wishes.min_confidence is not None:
         raise UsageError(
@@ -58,50 +58,55 @@ def write_continuation(
             suggestion="--temperature and --top-k say how bold it is",
         )
     encoder = encoder_of(model.learner.preprocessor)
-    prompt = read_prompt(words)
-    _note(encoder, prompt, talk)
+    prompts = [read_prompt(word) for word in words]
+    for prompt in prompts:
+        _note(encoder, prompt, talk)
     seed = wishes.seed or 0
     temperature = 1.0 if wishes.temperature is None else wishes.temperature
-    pieces = continuation(
-        model,
-        prompt,
-        length=wishes.length or _LENGTH,
-        temperature=temperature,
-        top_k=wishes.top_k,
-        seed=seed,
-    )
+
+    def follow(prompt: str) -> Iterator[str]:
+        return continuation(
+            model,
+            prompt,
+            length=wishes.length or _LENGTH,
+            temperature=temperature,
+            top_k=wishes.top_k,
+            seed=seed,
+        )
+
+    def told(prompt: str) -> Predictions:
+        given: dict[str, list[Any]] = {
+            "prompt": [prompt],
+            "seed": [seed],
+            "temperature": [temperature],
+        }
+        return Predictions((encoder.name,), [["".join(follow(prompt))]], places=given)
+
     if output_format is None and output is not None:
         output_format = _ENDINGS.get(output.suffix.lower().removeprefix("."))
     if output_format is None:
         shown = printable if output is None and sys.stdout.isatty() else str
-        write_text(map(shown, chain([prompt], pieces)), output)
-        return
-    places: dict[str, Sequence[Any]] = {
-        "prompt": [prompt],
-        "seed": [seed],
-        "temperature": [temperature],
-    }
-    told = Predictions((encoder.name,), [["".join(pieces)]], places=places)
-    write_predictions([told], output, output_format)
+        write_texts((map(shown, chain([each], follow(each))) for each in prompts), output)
+    else:
+        write_predictions(map(told, prompts), output, output_format)
 
 
-def read_prompt(words: Sequence[str]) -> str:
-    """Return what is to be continued: words joined by spaces; or, alone, a .txt file or `-`.
+def read_prompt(word: str) -> str:
+    """Return what is to be continued: the word itself, what a .txt file holds, or for `-` stdin.
 
     Raises:
         DataError: The file is missing or no UTF-8 text.
     """
-    (first, *others) = words
-    if not others and first == "-":
+    if word == "-":
         return "".join(decoded(sys.stdin.buffer, "utf-8", "standard input"))
-    if not others and first.lower().endswith(".txt"):
-        path = Path(first)
+    if word.lower().endswith(".txt"):
+        path = Path(word)
         if not is_file(path):
-            raise DataError(f"there is no file `{first}`", suggestion="check the path")
+            raise DataError(f"there is no file `{word}`", suggestion="check the path")
         with path.open("rb") as stream:
             return "".join(decoded(stream, "utf-8", path.name))
     # bytes of the command line that are no UTF-8 arrive as lone surrogates
-    return " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def continuation(

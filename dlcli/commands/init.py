@@ -20,6 +20,7 @@ from dlcli.data.sources.files import expanded, is_file
 from dlcli.data.sources.reader import Reader, open_reader
 from dlcli.data.sources.scan import ColumnScan
 from dlcli.data.sources.table import open_table
+from dlcli.data.wording import counted
 from dlcli.errors import DataError, UsageError
 from dlcli.files import write_text
 
@@ -202,7 +203,8 @@ def _lines(table: _Table, data: Path, output: Path) -> Iterator[str]:
     yield "data:"
     yield from _commented([Guess("name", "table", ""), *_data(table, path)], "  ")
     yield ""
-    yield f"# {len(table.kinds)} inputs: {_counted(table.kinds)}; wrong ones are set right by"
+    found = f"{counted(len(table.kinds), 'input')}: {_counted(table.kinds)}"
+    yield f"# {found}; wrong ones are set right by"
     yield f"# `types: {{{_inline(next(iter(table.kinds)))}: categorical}}` in `data`."
     yield from _commented([table.task, *_model(table)], "")
     yield ""

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,8 @@ from dlcli.data import pictures, sounds
 from dlcli.data.pictures import find_files
 from dlcli.data.sources.files import is_file
 from dlcli.data.spec import Field
+from dlcli.data.unseen import exists
+from dlcli.data.wording import counted
 from dlcli.errors import DataError, MachineError, UsageError
 
 Given = Path | BinaryIO | list[dict[str, Any]]
@@ -21,6 +24,7 @@ Given = Path | BinaryIO | list[dict[str, Any]]
 
 _LONGEST_PATH = 255
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_JSON_BEGINS = re.compile(r"\s*[\[{]\s*[\[{\"]")
 _TABLES = {".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq"}
 _ENDINGS = {"image": pictures.ENDINGS, "sound": sounds.ENDINGS}
 _NAMES = {"image": "picture", "sound": "sound"}
@@ -28,15 +32,19 @@ _FILES_AT_ONCE = 64
 """Pictures and sounds are far larger decoded than their names are."""
 
 
-def read_words(words: Sequence[str], fields: Sequence[Field]) -> Iterator[Given]:
+def read_words(
+    words: Sequence[str], fields: Sequence[Field], *, has_header: bool = True
+) -> Iterator[Given]:
     """Yield what each word stands for; bare numbers, JSON records, files and texts are gathered.
 
     Of a model whose one input is a picture or a sound, a word is such a file, a folder of them, or
-    a table of paths. Where the one input is a text, a word is a text, or a file with one a line.
+    a table of paths. Where the one input is a text, a word is a text, or a file with one a line;
+    so is standard input, unless it begins like a table or JSON.
 
     Args:
         words: Paths, `-`, JSON objects and lists, numbers, texts.
         fields: The model's inputs, in the order in which a list gives them.
+        has_header: Whether a table on standard input names its columns in the first line.
 
     Raises:
         UsageError: A word is none of these.
@@ -49,7 +57,8 @@ def read_words(words: Sequence[str], fields: Sequence[Field]) -> Iterator[Given]
         return
     records: list[dict[str, Any]] = []
     for word in words:
-        given = _meant(word, columns, kind)
+        is_lines = word == "-" and kind == "tokens" and has_header
+        given = _piped_texts(columns[0]) if is_lines else _meant(word, columns, kind)
         if isinstance(given, list):
             records += given
             continue
@@ -69,7 +78,7 @@ def _meant(word: str, columns: Sequence[str], kind: str | None) -> Given:
     if word == "-":
         return sys.stdin.buffer
     is_other = (kind == "tokens" and not _is_json(word)) or (
-        kind in _ENDINGS and _exists(Path(word))
+        kind in _ENDINGS and exists(Path(word))
     )
     if word.lstrip()[:1] in {"{", "["} and not is_other:
         return _from_json(word, columns)
@@ -99,19 +108,36 @@ def _texts(word: str, columns: Sequence[str]) -> Given:
     is_sentence = re.search(r"\s", word) is not None or _NUMBER.fullmatch(word) is not None
     names_file = not is_sentence and (_is_table(path) or path.suffix.lower() == ".txt")
     names_option = not is_sentence and word.startswith("-")
-    is_there = _exists(path)
+    is_there = exists(path)
     if word and (path.is_dir() if is_there else not (names_file or names_option)):
         return [{columns[0]: word}]
     file = _file(word, columns, "tokens")
     if _is_table(file):
         return file
     try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
+        return _lines(file.read_bytes().decode("utf-8-sig"), columns[0])
     except UnicodeDecodeError as error:
         raise DataError(f"{word} is not UTF-8 text: {error.reason}") from error
     except OSError as error:
         raise MachineError(f"{word} cannot be opened: {error}") from error
-    return [{columns[0]: line} for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def _piped_texts(column: str) -> Given:
+    """Return the texts on standard input, one on each line; or a stream of a table or JSON."""
+    data = sys.stdin.buffer.read()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:  # a table may have another encoding
+        return BytesIO(data)
+    first = text.lstrip().partition("\n")[0]
+    names = [cell.strip().strip('"') for cell in re.split(r"[,;\t|]", first)]
+    is_table = not first or column in names or _JSON_BEGINS.match(text)
+    return BytesIO(data) if is_table else _lines(text, column)
+
+
+def _lines(text: str, column: str) -> list[dict[str, Any]]:
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [{column: line} for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
 def _is_table(path: Path) -> bool:
@@ -124,13 +150,6 @@ def _is_json(word: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a text that is too long for a path
-        return False
 
 
 def _number(word: str) -> float | str:
@@ -173,7 +192,8 @@ def _record(values: Sequence[Any], columns: Sequence[str]) -> dict[str, Any]:
     if len(values) != len(columns):
         shown = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
         raise DataError(
-            f"{len(values)} values were given, the model takes {len(columns)}: {shown}",
+            f"{counted(len(values), 'value')} {'was' if len(values) == 1 else 'were'} given, "
+            f"the model takes {len(columns)}: {shown}",
             suggestion="give one value per input, in this order, or a JSON record with names",
         )
     return dict(zip(columns, values, strict=True))

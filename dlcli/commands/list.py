@@ -16,6 +16,7 @@ from dlcli.config.model import ModelOptions
 from dlcli.config.names import nearest
 from dlcli.config.optimizer import OptimizerOptions
 from dlcli.config.options import Options, components
+from dlcli.config.own import own_base
 from dlcli.config.scheduler import SchedulerOptions
 from dlcli.config.train import TrainOptions
 from dlcli.config.types import Type, fields_of
@@ -52,7 +53,8 @@ def listing(family: str | None = None, name: str | None = None) -> str:
     if "options" in data:
         return _options_text(data)
     if "members" in data:
-        return aligned(["", ""], [[row["name"], row["about"]] for row in data["members"]])
+        rows = [[row["name"], row["about"]] for row in data["members"]]
+        return aligned(["", ""], [*rows, ["FILE.py:NAME", _own_about(data["family"])]])
     blocks = (
         f"{group['family']}\n"
         + aligned(["", "", ""], [["", row["name"], row["about"]] for row in group["members"]])
@@ -97,6 +99,13 @@ def _known(name: str, accepted: list[str], what: str) -> str:
 def _about(options: type[Options]) -> str:
     """Return the first line of a class's docstring."""
     return (options.__doc__ or "").strip().partition("\n")[0]
+
+
+def _own_about(family: str) -> str:
+    """Return what own code of a family is."""
+    base = own_base(FAMILIES[family])
+    assert base is not None
+    return f"{_about(base).removesuffix('.')}; runs under --trust-code (docs/own-code.md)."
 
 
 def _member_data(name: str, options: type[Options]) -> dict[str, Any]:

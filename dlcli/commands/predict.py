@@ -13,12 +13,14 @@ import torch
 
 from dlcli.build import choose_threads
 from dlcli.commands.forecast import forecasts
-from dlcli.commands.generate import write_continuation
+from dlcli.commands.generate import write_continuations
 from dlcli.commands.inputs import Given, read_words
 from dlcli.commands.wishes import Wishes
 from dlcli.commands.writing import write_predictions
-from dlcli.data.unseen import records_to_predict
-from dlcli.errors import UsageError
+from dlcli.data.sources.dialect import dialect_of
+from dlcli.data.sources.source import origin
+from dlcli.data.unseen import Names, part_of, records_to_predict
+from dlcli.errors import DataError, UsageError
 from dlcli.files import relative
 from dlcli.progress import Talk
 from dlcli.report.predictions import FORMATS, Predictions
@@ -44,6 +46,7 @@ def predict_inputs(
     output_format: str | None = None,
     runs_dir: Path,
     device: str,
+    trust_code: bool = False,
     is_quiet: bool = False,
 ) -> None:
     """Predict what the words of the command line name, and write it.
@@ -58,6 +61,7 @@ def predict_inputs(
             or csv; a lone record with one answer gives the bare value.
         runs_dir: Where named runs are.
         device: Where to compute.
+        trust_code: Whether code that the checkpoint holds may run.
         is_quiet: Say nothing on stderr.
 
     Raises:
@@ -72,13 +76,13 @@ def predict_inputs(
     path = find_checkpoint(checkpoint, runs_dir)
     if checkpoint == "latest":
         talk.say(f"checkpoint: {relative(path)}")
-    model = open_trained(path, device=device)
+    model = open_trained(path, device=device, trust_code=trust_code)
     torch.set_num_threads(choose_threads(model.config, model.learner.network, rows=_ROWS_AT_ONCE))
     for warning in model.warnings:
         talk.warn(warning)
     _check_wishes(wishes, model.learner.task.name)
     if model.learner.task.name == "language_modeling":
-        write_continuation(model, words, wishes, output, output_format, talk)
+        write_continuations(model, words, wishes, output, output_format, talk)
         return
     if wishes.needs_probabilities and not model.has_confidence:
         learner = model.learner
@@ -86,19 +90,29 @@ def predict_inputs(
             "--probs, --top-k and --min-confidence need a classifier that gives probabilities; "
             f"this is {learner.task.name} with the loss `{learner.loss_options.name}`"
         )
-    given = list(read_words(words, model.learner.preprocessor.spec.inputs))
-    files = [one for one in given if isinstance(one, Path)]
-    if output is not None and output.exists() and any(output.samefile(file) for file in files):
-        raise UsageError(f"{output} is what is being read", suggestion="give another --output")
+    has_header = dialect_of(model.config.data).header
+    given = list(read_words(words, model.learner.preprocessor.spec.inputs, has_header=has_header))
+    _check_overwriting(output, given)
     notes: Counter[str] = Counter()
-    answer = forecasts if model.learner.task.name == "forecasting" else _predictions
-    batches = _alike(batch for one in given for batch in answer(model, one, wishes, notes))
-    if chosen is None and output is None and _is_lone(given) and not wishes.needs_probabilities:
+    batches = _alike(_answers(model, given, wishes, notes, talk))
+    is_plain = chosen is None and output is None and not wishes.needs_probabilities
+    if is_plain and _is_lone(given) and not wishes.is_skipping:
         _write_bare(next(batches))
     else:
         write_predictions(batches, output, chosen or ("table" if sys.stdout.isatty() else "csv"))
     for note, count in notes.items():
         talk.warn(f"{note}: {count:,}")
+
+
+def _check_overwriting(output: Path | None, given: Sequence[Given]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        UsageError: It is.
+    """
+    files = [one for one in given if isinstance(one, Path)]
+    if output is not None and output.exists() and any(output.samefile(file) for file in files):
+        raise UsageError(f"{output} is what is being read", suggestion="give another --output")
 
 
 def _check_wishes(wishes: Wishes, task: str) -> None:
@@ -107,6 +121,8 @@ def _check_wishes(wishes: Wishes, task: str) -> None:
     Raises:
         UsageError: One is given.
     """
+    if wishes.is_skipping and task in {"forecasting", "language_modeling"}:
+        raise UsageError(f"--skip-errors leaves out single records, and {task} has none")
     own: dict[str, dict[str, object]] = {
         "forecasting": {"--horizon": wishes.horizon, "--backtest": wishes.is_backtest or None},
         "language_modeling": {
@@ -133,17 +149,70 @@ def _is_lone(given: Sequence[Given]) -> bool:
     return len(given) == 1 and isinstance(given[0], list) and len(given[0]) == 1
 
 
+def _answers(
+    model: TrainedModel, given: Sequence[Given], wishes: Wishes, notes: Counter[str], talk: Talk
+) -> Iterator[Predictions]:
+    """Yield the answers for all inputs; forecasts of several series say of which each is."""
+    for one in given:
+        if model.learner.task.name != "forecasting":
+            yield from _predictions(model, one, wishes, notes, talk)
+            continue
+        for told in forecasts(model, one, wishes, notes):
+            name = (
+                str(one) if isinstance(one, Path) else "records" if isinstance(one, list) else "-"
+            )
+            file = {"file": [name] * len(told)} if len(given) > 1 else {}
+            yield replace(told, places=file | dict(told.places))
+
+
 def _predictions(
-    model: TrainedModel, given: Given, wishes: Wishes, notes: Counter[str]
+    model: TrainedModel, given: Given, wishes: Wishes, notes: Counter[str], talk: Talk
 ) -> Iterator[Predictions]:
     """Yield the predictions for one input; what is odd about its records is counted in `notes`."""
     preprocessor = model.learner.preprocessor
-    options = model.config.data
-    for records, places in records_to_predict(given, options, preprocessor):
-        batch = preprocessor.parsed(records)
-        for column, found in preprocessor.notes(batch).items():
-            notes.update({f"column `{column}`, {what}": count for what, count in found.items()})
-        yield replace(_predict_batch(model, batch, wishes), places=places)
+    for records, names in records_to_predict(given, model.config.data, preprocessor):
+        if not wishes.is_skipping:
+            yield _predict_records(model, records, names, wishes, notes)
+            continue
+        first = origin(records)[1] + 1  # with rows left out, their order alone would mislead
+        rows = range(first, first + records.num_rows)
+        yield from _readable(model, records, names or {"row": rows}, wishes, notes, talk)
+
+
+def _readable(
+    model: TrainedModel,
+    records: pa.RecordBatch,
+    names: Names,
+    wishes: Wishes,
+    notes: Counter[str],
+    talk: Talk,
+) -> Iterator[Predictions]:
+    """Yield the predictions for the records that can be read, found by halving; say the others."""
+    try:
+        told = _predict_records(model, records, names, wishes, notes)
+    except DataError as error:
+        count = records.num_rows
+        if count == 1:
+            talk.say(f"skipped: {error}")
+            notes["records that cannot be read, left out"] += 1
+            return
+        for part in (slice(0, count // 2), slice(count // 2, count)):
+            some = part_of(records, part.start, part.stop - part.start)
+            theirs = {name: cells[part] for name, cells in names.items()}
+            yield from _readable(model, some, theirs, wishes, notes, talk)
+    else:
+        yield told
+
+
+def _predict_records(
+    model: TrainedModel, records: pa.RecordBatch, names: Names, wishes: Wishes, notes: Counter[str]
+) -> Predictions:
+    batch = model.learner.preprocessor.parsed(records)
+    found = model.learner.preprocessor.notes(batch)
+    told = replace(_predict_batch(model, batch, wishes), places=names)
+    for column, odd in found.items():
+        notes.update({f"column `{column}`, {what}": count for what, count in odd.items()})
+    return told
 
 
 def _alike(batches: Iterator[Predictions]) -> Iterator[Predictions]:

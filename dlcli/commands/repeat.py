@@ -25,6 +25,7 @@ def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
 
     Returns:
         The mean and the standard deviation (of a sample) of every score, and each run's result;
+        runs that measured nothing, as no epoch of them was completed, are left out of the mean. Or
         the outcome of an interrupted run, with those before it, where there was one.
     """
     runs: list[Mapping[str, Any]] = []
@@ -34,24 +35,23 @@ def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
             return _interrupted(outcome, runs, count, talk)
         runs.append(outcome.data)
     spreads = {part: _spread([run["metrics"][part] for run in runs]) for part in runs[0]["metrics"]}
-    kinds = {key: runs[0]["baseline"][key] for key in ("name", "part")}
-    baseline = _spread([{k: v for k, v in r["baseline"].items() if k not in kinds} for r in runs])
+    kinds, baseline = _baselines([run["baseline"] for run in runs])
     result = {
         "schema": 1,
         "command": "train",
         "status": "ok",
         "metrics": {part: spread and spread["mean"] for part, spread in spreads.items()},
         "std": {part: spread and spread["std"] for part, spread in spreads.items()},
-        "baseline": kinds | (baseline["mean"] if baseline else {}),
+        "baseline": baseline and kinds | baseline["mean"],
         "seconds": round(sum(run["seconds"] for run in runs), 3),
         "warnings": list(dict.fromkeys(text for run in runs for text in run["warnings"])),
         "runs": runs,
     }
-    heading = f"{kinds['name']} ({kinds['part']})"
-    columns = spreads | {heading: baseline}
+    columns = spreads | {f"{kinds.get('name')} ({kinds.get('part')})": baseline}
 
     def show() -> None:
-        print_spread(columns, count)
+        if any(columns.values()):
+            print_spread(columns, count)
         talk.say(f"runs: {', '.join(run['run_dir'] for run in runs)}")
         talk.say(f"next: dlcli evaluate {runs[0]['run_dir']}")
 
@@ -69,6 +69,15 @@ def _interrupted(outcome: Outcome, runs: Runs, count: int, talk: Talk) -> Outcom
         )
 
     return replace(outcome, data=outcome.data | {"runs": list(runs)}, show=show)
+
+
+def _baselines(
+    baselines: Sequence[Mapping[str, Any] | None],
+) -> tuple[dict[str, str], dict[str, Scores] | None]:
+    """Return name and part of the runs' baseline, and its spread; nothing where none has one."""
+    measured = [baseline for baseline in baselines if baseline is not None]
+    kinds = {key: measured[0][key] for key in ("name", "part")} if measured else {}
+    return kinds, _spread([{k: v for k, v in b.items() if k not in kinds} for b in measured])
 
 
 def _spread(parts: Sequence[Scores | None]) -> dict[str, Scores] | None:

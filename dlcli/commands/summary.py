@@ -12,13 +12,16 @@ import torch
 
 from dlcli.build import build_learner, count_parameters, open_sources, scales_targets
 from dlcli.commands.outcome import Outcome
+from dlcli.commands.train import with_batch_size
 from dlcli.config.checks import cross_check
 from dlcli.config.read import ReadConfig
 from dlcli.data.prepare import prepare
-from dlcli.errors import ConfigError
+from dlcli.errors import ConfigError, UsageError
 from dlcli.files import relative
+from dlcli.progress import Talk
 from dlcli.report.boxes import save_boxes, sizes
 from dlcli.report.layers import Layer, grouped, layers_of
+from dlcli.report.pictures import ENDINGS
 from dlcli.report.scores import plain_table, print_table
 
 _MOST_BOXES = 12
@@ -27,16 +30,19 @@ _ROWS = 32
 _MB = 1e6
 
 
-def summarise(read: ReadConfig, *, output: Path | None = None) -> Outcome:
+def summarise(read: ReadConfig, *, output: Path | None = None, is_forced: bool = False) -> Outcome:
     """Prepare the data, build the network and describe it; nothing is trained.
 
     Args:
         read: The config as read.
-        output: Where to save a picture of the network, a PNG file.
+        output: Where to save a picture of the network, in the format that its name ends with.
+        is_forced: Replace an output that exists.
 
     Raises:
         DlcliError: See `dlcli.errors` for each cause.
     """
+    if output is not None:
+        _check_output(output, is_forced=is_forced)
     config = read.config
     prepared = prepare(
         open_sources(config, read.folder),
@@ -59,6 +65,7 @@ def summarise(read: ReadConfig, *, output: Path | None = None) -> Outcome:
     layers = layers_of(learner.network, batch.inputs)
     parameters = count_parameters(learner.network)
     values = sum(layer.values for layer in layers)
+    size = with_batch_size(config, learner, train, Talk(is_quiet=True)).data.rows_per_step
     result: dict[str, Any] = {
         "schema": 1,
         "command": "summary",
@@ -68,8 +75,8 @@ def summarise(read: ReadConfig, *, output: Path | None = None) -> Outcome:
         "parameters": parameters,
         "multiply_adds": sum(layer.multiply_adds for layer in layers),
         "parameters_mb": parameters * 4 / _MB,
-        "activations_mb": config.data.batch_size * values * 4 / _MB,
-        "batch_size": config.data.batch_size,
+        "activations_mb": size * values * 4 / _MB,
+        "batch_size": size,
         "picture": None,
     }
     if output is not None:
@@ -77,6 +84,21 @@ def summarise(read: ReadConfig, *, output: Path | None = None) -> Outcome:
         save_boxes(output, grouped(layers, most=_MOST_BOXES), title=title)
         result["picture"] = relative(output)
     return Outcome(result, lambda: _show(result, layers))
+
+
+def _check_output(output: Path, *, is_forced: bool) -> None:
+    """Refuse a picture that would be of no known format, or would replace a file.
+
+    Raises:
+        UsageError: It would.
+    """
+    if output.suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"{output} is to be a picture, and its name does not say of which format",
+            suggestion=f"endings: {', '.join(ENDINGS)}",
+        )
+    if output.exists() and not is_forced:
+        raise UsageError(f"{output} exists", suggestion="--force replaces it")
 
 
 def _show(result: Mapping[str, Any], layers: Sequence[Layer]) -> None:

@@ -13,6 +13,7 @@ class Wishes:
         has_probabilities: The probability of every class.
         top_k: So many of the likeliest classes; None for none.
         min_confidence: Leave predictions below this probability empty; None leaves none.
+        is_skipping: Leave records out that cannot be read, instead of ending with the first.
         horizon: Of a series, rows to forecast; None takes as many as in training.
         is_backtest: Of a series, forecast what the file itself knows, window by window.
         length: Of a language model, tokens to write; None writes 200.
@@ -23,6 +24,7 @@ class Wishes:
     has_probabilities: bool = False
     top_k: int | None = None
     min_confidence: float | None = None
+    is_skipping: bool = False
     horizon: int | None = None
     is_backtest: bool = False
     length: int | None = None

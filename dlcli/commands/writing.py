@@ -30,20 +30,25 @@ def write_predictions(
         writer.finish()
 
 
-def write_text(pieces: Iterable[str], output: Path | None) -> None:
-    """Write a text piece by piece, each as soon as there is one; a last newline is added if none.
+def write_texts(texts: Iterable[Iterable[str]], output: Path | None) -> None:
+    """Write texts piece by piece, each as soon as there is one, with an empty line between two.
+
+    A last newline is added to a text that has none.
 
     Raises:
         MachineError: The output's folder is missing.
     """
     with _opened(output) as stream:
-        last = ""
-        for piece in pieces:
-            stream.write(piece.encode())
-            stream.flush()
-            last = piece or last
-        if not last.endswith("\n"):
-            stream.write(b"\n")
+        for number, pieces in enumerate(texts):
+            if number:
+                stream.write(b"\n")
+            last = ""
+            for piece in pieces:
+                stream.write(piece.encode())
+                stream.flush()
+                last = piece or last
+            if not last.endswith("\n"):
+                stream.write(b"\n")
 
 
 def _opened(output: Path | None, *, is_at_once: bool = False) -> AbstractContextManager[BinaryIO]:

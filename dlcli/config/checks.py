@@ -10,6 +10,7 @@ from dlcli.config.config import Config, TaskName
 from dlcli.config.data import (
     DataOptions,
     PictureAugmentOptions,
+    SeriesOptions,
     SoundAugmentOptions,
     SoundOptions,
 )
@@ -19,6 +20,7 @@ from dlcli.config.metric import MetricOptions
 from dlcli.config.model import ModelOptions
 from dlcli.config.names import nearest
 from dlcli.config.options import components
+from dlcli.config.scheduler import ReduceOnPlateauOptions
 from dlcli.errors import Fault, KeyPath
 
 TASKS = get_args(TaskName)
@@ -29,13 +31,16 @@ def cross_check(config: Config) -> list[Fault]:
     checks = (
         _model_fits,
         _streams_run_one_way,
+        _known_ahead,
         _task_fits,
         _loss_fits,
         _metrics_fit,
         _loss_and_metrics_meet,
+        _own_labels,
         _monitored,
         _parts,
         _augmentation,
+        _least_rate,
         _device,
     )
     return [fault for check in checks for fault in check(config)]
@@ -63,6 +68,18 @@ def _streams_run_one_way(config: Config) -> Iterator[Fault]:
             f"`bidirectional: true` does not go with `data: {config.data.name}`: a step is to tell "
             "the next one, and would see it",
             ("model", "bidirectional"),
+        )
+
+
+def _known_ahead(config: Config) -> Iterator[Fault]:
+    """A network of the user's takes what the data know ahead of time."""
+    code = config.model.code
+    is_known = isinstance(config.data, SeriesOptions) and config.data.known
+    if is_known and code is not None and "known" not in code.given:
+        yield Fault(
+            f"`{code.label}` does not take `known`, what is known ahead of time",
+            ("data", "known"),
+            suggestion="leave it out, or take `known` in `__init__` and `forward`",
         )
 
 
@@ -120,6 +137,21 @@ def _loss_and_metrics_meet(config: Config) -> Iterator[Fault]:
             )
 
 
+def _own_labels(config: Config) -> Iterator[Fault]:
+    """A metric of the user's is not called as the loss or another metric is."""
+    metrics = config.metrics or []
+    for position, metric in enumerate(metrics):
+        others = [other for other in metrics[:position] if other.label == metric.label]
+        is_own = metric.code is not None or any(other.code for other in others)
+        if is_own and (others or metric.label == "loss"):
+            yield Fault(
+                f"`{metric.label}` is what "
+                + ("the loss is called" if metric.label == "loss" else "another metric is called"),
+                ("metrics", position, "name"),
+                suggestion="give the class another name",
+            )
+
+
 def _refused(what: Literal["loss", "metric"], name: str, path: KeyPath, task: str) -> Fault:
     family = LossOptions if what == "loss" else MetricOptions
     other = _tasks(components(family)[name].tasks)  # type: ignore[attr-defined]
@@ -157,7 +189,7 @@ def _monitored(config: Config) -> Iterator[Fault]:
 
 def _parts(config: Config) -> Iterator[Fault]:
     """A batch cannot be cut into more parts than it has rows."""
-    if config.train.accumulate > config.data.batch_size:
+    if config.data.batch_size != "auto" and config.train.accumulate > config.data.batch_size:
         yield Fault(
             f"`train.accumulate`: a batch of {config.data.batch_size} rows cannot be cut into "
             f"{config.train.accumulate} parts",
@@ -196,6 +228,17 @@ def _augmentation(config: Config) -> Iterator[Fault]:
             "bands: nothing might be left",
             ("data", "augment", "frequency_mask"),
             suggestion=f"at most {spectrogram.n_mels - 1}",
+        )
+
+
+def _least_rate(config: Config) -> Iterator[Fault]:
+    """A learning rate that falls to no less than a bound begins above it."""
+    scheduler, lr = config.scheduler, getattr(config.optimizer, "lr", None)
+    if isinstance(scheduler, ReduceOnPlateauOptions) and lr is not None and scheduler.min_lr > lr:
+        yield Fault(
+            f"`scheduler.min_lr`: {scheduler.min_lr:g} is above the learning rate itself, "
+            f"`optimizer.lr` {lr:g}: it could never fall",
+            ("scheduler", "min_lr"),
         )
 
 

@@ -42,9 +42,11 @@ class ModelOptions(Options):
 
     Attributes:
         takes: Forms of data that it accepts, the best first.
+        replaces_head: Whether it gives the outputs itself, rather than features for a head.
     """
 
     takes: ClassVar[tuple[Form, ...]] = ("vector",)
+    replaces_head: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # every component declares its own
         name: str = ""

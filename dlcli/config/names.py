@@ -48,6 +48,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "skip": ("residual",), "smoothing": ("label_smoothing",), "weights": ("class_weights",),
     "weight": ("class_weights",), "class_weight": ("class_weights",), "top_k": ("k", "topk"),
     "warmup_steps": ("warmup",), "warmup_epochs": ("warmup",), "num_warmup_steps": ("warmup",),
+    "eta_min": ("end_factor",), "max_lr": ("lr",), "decay_epochs": ("step_size", "milestones"),
+    "no_decay_bias": ("decay_bias",), "bias_decay": ("decay_bias",),
     # names of components
     "perceptron": ("linear",), "logistic": ("linear",), "logistic_regression": ("linear",),
     "linear_regression": ("linear",), "dnn": ("mlp",), "nn": ("mlp",), "dense": ("mlp",),
@@ -59,7 +61,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "auc": ("roc_auc",), "auroc": ("roc_auc",), "f1": ("f1_macro", "f1_weighted"),
     "f1_score": ("f1_macro",), "precision": ("precision_macro",), "recall": ("recall_macro",),
     "rsquared": ("r2",), "r2_score": ("r2",), "momentum": ("sgd",), "none": ("constant",),
-    "cosine_annealing": ("cosine",), "pandas": ("table",), "tsv": ("table",), "excel": ("table",),
+    "cosine_annealing": ("cosine",), "cosine_annealing_lr": ("cosine",),
+    "cosine_annealing_warm_restarts": ("cosine",), "step_lr": ("step",), "poly": ("polynomial",),
+    "plateau": ("reduce_on_plateau",), "pandas": ("table",), "tsv": ("table",), "excel": ("table",),
     "parquet": ("table",), "jsonl": ("table",), "tabular": ("table",), "mnist": ("digits",),
     # words for true, false and other values
     "yes": ("true",), "on": ("true",), "no": ("false",), "off": ("false",),
@@ -85,9 +89,10 @@ def nearest(word: str, accepted: Iterable[str]) -> str | None:
 
 
 def nearest_file(name: str, accepted: Iterable[str]) -> str | None:
-    """Return the config file that a file name most likely means, or None if none is near.
+    """Return the config or Python file that a file name most likely means, or None.
 
-    What stands before `.yaml` counts, or else all names would be alike in half of their letters.
+    What stands before `.yaml` or `.py` counts, or else all names would be alike in half of their
+    letters.
     """
     stem = _stem(name)
     scored = [(distance(stem, _stem(other)), other) for other in accepted]
@@ -96,7 +101,7 @@ def nearest_file(name: str, accepted: Iterable[str]) -> str | None:
 
 
 def _stem(name: str) -> str:
-    return name[:60].lower().removesuffix(".yaml").removesuffix(".yml")
+    return name[:60].lower().removesuffix(".yaml").removesuffix(".yml").removesuffix(".py")
 
 
 def normal(word: str) -> str:

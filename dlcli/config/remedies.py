@@ -51,6 +51,8 @@ def remedy(node: Node, kind: Type) -> str:
         return _for_text(value, kind, forms)
     if value is None and "section" in forms:
         return "leave the key out, or put options under it"
+    if "text" in forms and isinstance(value, dict) and _is_braced_word(value):
+        return f'write "{{{next(iter(value))}}}" in quotes'
     if isinstance(value, list) and len(value) == 1 and not forms & {"list", "tuple"}:
         return "write the value without brackets"
     if not isinstance(value, bool | int | float):
@@ -60,6 +62,11 @@ def remedy(node: Node, kind: Type) -> str:
     if isinstance(value, float) and "integer" in forms and value.is_integer():
         return f"write {int(value)}"
     return f"write [{_plain(value)}]" if "list" in forms else ""
+
+
+def _is_braced_word(value: dict[str, Node]) -> bool:
+    """Tell whether a map is what YAML takes `{word}` for."""
+    return len(value) == 1 and all(node.value is None for node in value.values())
 
 
 def _for_text(text: str, kind: Type, forms: set[str]) -> str:

@@ -36,6 +36,9 @@ def forbidden_character(text: str, origin: Origin) -> Fault | None:
     )
 
 
+_BRACED = re.compile(r"\{[^{}]*\}([^\s,{}\[\]]|\{[^{}]*\})+")
+"""A text such as `{label}_{index}.wav`, of which the parser reads the first braces as a map."""
+
 _SYNTAX = (
     # what the parsers say (libyaml's and PyYAML's words), what is meant, what to do
     ("mapping values are not allowed", "a `:` where no key can stand",
@@ -60,6 +63,8 @@ def syntax_fault(error: yaml.MarkedYAMLError, origin: Origin) -> Fault:
     """Return a parser's error in plain words, at the opening bracket or quote if one is open."""
     problem = str(error.problem)
     mark = error.problem_mark or error.context_mark
+    if mark is not None and (fault := _brace_fault(mark.line, mark.column, origin)) is not None:
+        return fault
     found = next((row for row in _SYNTAX if row[0] in problem), ("", problem, ""))
     _, message, suggestion = found
     if "not closed" in message and error.context_mark is not None:
@@ -75,3 +80,18 @@ def syntax_fault(error: yaml.MarkedYAMLError, origin: Origin) -> Fault:
         if letter == "\t":
             message, suggestion = "a tab cannot indent", "use spaces"
     return Place(origin, row + 1, column + 1).fault(message, suggestion=suggestion)
+
+
+def _brace_fault(row: int, column: int, origin: Origin) -> Fault | None:
+    """Return the fault of a text that begins with a brace and has no quotes, if it is this one."""
+    line = origin.lines[row] if row < len(origin.lines) else ""
+    found = next((m for m in _BRACED.finditer(line) if m.start() < column < m.end()), None)
+    if found is None:
+        return None
+    quoted = f'"{found[0]}"'
+    return Place(origin, row + 1, found.start() + 1, len(found[0])).fault(
+        "`{` at the beginning of a value begins a map, which ends before the text does",
+        suggestion=f"quote it twice, for YAML and the shell: '{quoted}'"
+        if origin.is_override
+        else f"quote it: {quoted}",
+    )

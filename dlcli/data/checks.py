@@ -40,19 +40,24 @@ class TwinCheck:
             if _equal(batch.column(name), batch.column(target))
         ]
 
-    def warnings(self) -> list[str]:
-        """Say which inputs give the answer away."""
+    def warnings(self, *, has_drop: bool = True) -> list[str]:
+        """Say which inputs give the answer away, and how to leave them out where `drop` does."""
         if self._rows < 3:
             return []
         return [
-            f"input `{name}` equals the target `{target}` in every training row: "
-            f"`drop: [{name}]` leaves it out"
+            f"input `{name}` equals the target `{target}` in every training row"
+            + (f": `drop: [{name}]` leaves it out" if has_drop else "")
             for name, target in self._pairs
         ]
 
 
-def constant_warnings(preprocessor: Preprocessor) -> list[str]:
-    """Say which inputs and targets are the same in every training row."""
+def constant_warnings(preprocessor: Preprocessor, *, remedy: str | None = None) -> list[str]:
+    """Say which inputs and targets are the same in every training row.
+
+    Args:
+        preprocessor: Fitted.
+        remedy: How this kind of data leaves a column out; empty if it cannot, None for `drop`.
+    """
     constant = [name for name, encoder in preprocessor.inputs.items() if encoder.is_constant]
     found = [
         f"the target `{name}` is the same in every training row: there is nothing to learn"
@@ -61,11 +66,10 @@ def constant_warnings(preprocessor: Preprocessor) -> list[str]:
     ]
     if not constant:
         return found
-    return [
-        *found,
-        f"the same in every training row, so of no use: {', '.join(constant)} "
-        f"(`drop: [{', '.join(constant)}]` leaves them out)",
-    ]
+    names = ", ".join(constant)
+    remedy = f"`drop: [{names}]` leaves them out" if remedy is None else remedy
+    said = f"the same in every training row, so of no use: {names}"
+    return [*found, f"{said} ({remedy})" if remedy else said]
 
 
 def text_warnings(preprocessor: Preprocessor) -> list[str]:

@@ -163,7 +163,7 @@ def _finish(fit: Fit) -> Encoder:
     except CellError as error:
         raise DataError(
             f"column `{error.column}`: its largest training value, {error.value}, {error.reason}",
-            suggestion=f"mend that cell, or leave the column out: `drop: [{error.column}]`",
+            suggestion="mend that cell, or leave the column out",
         ) from error
 
 

@@ -55,10 +55,11 @@ def prepare_series(sources: Sources, options: SeriesOptions, *, scale_targets: b
         examples=examples,
         rows={part: timeline.file_rows(of_part) for part, of_part in parts.items() if of_part},
         fingerprint=sources.fingerprint,
+        files=sources.files,
         warnings=(
             *sources.warnings,
             *_filled_warnings(rows, timeline, parts, examples),
-            *constant_warnings(preprocessor),
+            *constant_warnings(preprocessor, remedy="`inputs` names the columns to use"),
         ),
         class_counts=None,
     )
@@ -272,8 +273,8 @@ def fair_windows(rows: SeriesRows, first: int, count: int, place: str) -> Window
     chosen = torch.from_numpy(np.flatnonzero(is_fair))
     if not len(chosen):
         raise DataError(
-            f"none of the {count:,} windows of {place} can be scored: of each a target is missing, "
-            "or the past ends in missing values",
+            f"none of {counted(count, 'window')} of {place} can be scored: of each a target is "
+            "missing, or the past ends in missing values",
             suggestion="a shorter `horizon`, or a file that has those values",
         )
     return windows.of(chosen)

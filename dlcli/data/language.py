@@ -52,6 +52,7 @@ def prepare_text(sources: Sources, options: TextFileOptions) -> Prepared:
         examples={part: _examples(codes, options, part, rows) for part, rows in bounds.items()},
         rows=bounds,
         fingerprint=sources.fingerprint,
+        files=sources.files,
         warnings=(*sources.warnings, *_unknown_warnings(encoder, codes, bounds)),
         class_counts=None,
     )

@@ -25,6 +25,7 @@ class Prepared:
         rows: Per part, rows of its file (of all its files, one after the other; those left out
             are counted), its tokens, or its sequences in the order of their first rows, 0-based.
         fingerprint: sha256 over what was read.
+        files: A hash of each file; see `Sources`.
         warnings: What the user should know, each once.
         class_counts: Training rows per class (K,) int64; None where there are no classes.
     """
@@ -35,5 +36,6 @@ class Prepared:
     examples: Mapping[str, Examples]
     rows: Mapping[str, np.ndarray | range]
     fingerprint: str
+    files: Mapping[str, str]
     warnings: tuple[str, ...]
     class_counts: Tensor | None

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dlcli.config.data import RecordOptions, Scaling, TabularOptions
+from dlcli.config.data import RecordOptions, Scaling, TableOptions, TabularOptions
 from dlcli.data.checks import TwinCheck, constant_warnings, duplicate_warnings, text_warnings
 from dlcli.data.examples import ResidentExamples
 from dlcli.data.fitting import encode_parts, fit_preprocessor
@@ -31,6 +31,7 @@ def prepare_rows(
     fold: int | None = None,
 ) -> Prepared:
     """See `dlcli.data.prepare.prepare`."""
+    has_drop = type(options) is TableOptions  # those made from it refuse it, or have other columns
     tabular = options if isinstance(options, TabularOptions) else TabularOptions()
     parts = _draw(sources, options, task, fold)
     twins = TwinCheck(sources.inputs, sources.targets)
@@ -56,12 +57,13 @@ def prepare_rows(
         examples=examples,
         rows=_numbered(sources, parts.rows),
         fingerprint=sources.fingerprint,
+        files=sources.files,
         warnings=(
             *sources.warnings,
             *parts.warnings,
-            *constant_warnings(preprocessor),
+            *constant_warnings(preprocessor, remedy=None if has_drop else ""),
             *text_warnings(preprocessor),
-            *twins.warnings(),
+            *twins.warnings(has_drop=has_drop),
             *duplicate_warnings(examples),
         ),
         class_counts=_class_counts(preprocessor, examples["train"]),

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
+from torch import Tensor
 
 from dlcli.config.data import (
     AudioOptions,
@@ -58,16 +60,46 @@ def records_to_predict(
         for batch in read_sequences(given, options, preprocessor):
             yield batch, names_of(batch, options, ())
         return
+    fields = preprocessor.spec.inputs
     batches = read_records(
-        given,
+        _without_arrays(given, fields) if isinstance(given, Sequence) else given,
         dialect_of(options),
         needed=list(preprocessor.inputs),
         optional=list(preprocessor.targets),
     )
-    fields = preprocessor.spec.inputs
     for batch in _decodable(batches, fields):
         names = names_of(batch, options, fields)
         yield (beside(batch, fields, given) if isinstance(given, Path) else batch), names
+
+
+def _without_arrays(
+    records: Sequence[Mapping[str, object]], fields: Sequence[Field]
+) -> Sequence[Mapping[str, object]]:
+    """Return the same records, pictures that are arrays or tensors as rows of pixels."""
+    shapes = {field.name: field.shape for field in fields if field.kind == "image"}
+    if not shapes:
+        return records
+    return [
+        {
+            name: _pixels(value, shapes[name])
+            if name in shapes and isinstance(value, np.ndarray | Tensor)
+            else value
+            for name, value in record.items()
+        }
+        for record in records
+    ]
+
+
+def _pixels(array: np.ndarray | Tensor, shape: tuple[int, ...]) -> object:
+    """Return (H, W), (H, W, C) or (C, H, W) as lists of rows, colours first.
+
+    Args:
+        array: Values from 0 to 255.
+        shape: (C, H, W) of the model's own pictures, which tells one order from the other.
+    """
+    values = np.asarray(array.cpu() if isinstance(array, Tensor) else array)
+    has_colours_last = values.ndim == 3 and values.shape[:2] == shape[1:]
+    return (values.transpose(2, 0, 1) if has_colours_last else values).tolist()
 
 
 def _decodable(
@@ -78,9 +110,14 @@ def _decodable(
         yield from batches
         return
     for batch in batches:
-        place, first = origin(batch)
         for start in range(0, batch.num_rows, _FILES_AT_ONCE):
-            yield with_origin(batch.slice(start, _FILES_AT_ONCE), place, first + start)
+            yield part_of(batch, start, _FILES_AT_ONCE)
+
+
+def part_of(batch: pa.RecordBatch, start: int, count: int) -> pa.RecordBatch:
+    """Return so many records of a batch, or those that are left, with a note of where they are."""
+    place, first = origin(batch)
+    return with_origin(batch.slice(start, count), place, first + start)
 
 
 def labelled_examples(path: Path, options: DataOptions, preprocessor: Preprocessor) -> Examples:
@@ -138,7 +175,7 @@ def beside(records: pa.RecordBatch, fields: Sequence[Field], table: Path) -> pa.
     for field in _file_fields(records, fields):
         names = records.column(field.name).to_pylist()
         paths = [
-            str(table.parent / name) if name and _exists(table.parent / name) else name
+            str(table.parent / name) if name and exists(table.parent / name) else name
             for name in names
         ]
         place = records.schema.get_field_index(field.name)
@@ -153,7 +190,8 @@ def _file_fields(records: pa.RecordBatch, fields: Sequence[Field]) -> Iterator[F
             yield field
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Say whether there is something at a path, whatever text it was made of."""
     try:
         return path.exists()
     except (OSError, ValueError):  # a text that is too long for a path

@@ -45,9 +45,10 @@ def generate(
         top_k: Draw among so many of the likeliest tokens; None among all.
         seed: Draws the tokens.
     """
-    assert isinstance(network, Network)
     generator = torch.Generator().manual_seed(seed)
-    reader = (_Stepped if isinstance(network.body, Stepping) else _Windowed)(network, name, context)
+    reader: _Stepped | _Windowed = _Windowed(network, name, context)
+    if isinstance(network, Network) and isinstance(network.body, Stepping):
+        reader = _Stepped(network, name, context)
     new = list(prompt[-context:])
     for _ in range(length):
         with torch.inference_mode():
@@ -59,7 +60,7 @@ def generate(
 class _Windowed:
     """Shows a network the last tokens, all of them anew each time."""
 
-    def __init__(self, network: Network, name: str, context: int) -> None:
+    def __init__(self, network: nn.Module, name: str, context: int) -> None:
         self.network, self.name, self.context = network, name, context
         self.codes: list[int] = []
 
@@ -86,7 +87,7 @@ class _Stepped:
         return logits[0, -1]
 
 
-def _row(codes: list[int], network: Network) -> Tensor:
+def _row(codes: list[int], network: nn.Module) -> Tensor:
     """Return codes as a batch of one row (1, T)."""
     return torch.tensor([codes], device=next(network.parameters()).device)
 

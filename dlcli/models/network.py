@@ -132,7 +132,7 @@ class PerChannel(nn.Module):
 def build_network(
     spec: DataSpec,
     outputs: tuple[int, ...],
-    build_body: Callable[[Shape], nn.Module],
+    build_body: Callable[..., nn.Module],
     options: ModelOptions,
 ) -> nn.Module:
     """Build a network for these data: stem, body and head in this order.
@@ -140,8 +140,9 @@ def build_network(
     Args:
         spec: The data's fields.
         outputs: Shape of one example's outputs; of one step's, where every step is told.
-        build_body: Shape of the features that come in -> body.
-        options: Say which forms the body takes.
+        build_body: Shape of the features that come in -> body; or, where that replaces the head,
+            stem, `outputs`, `known` (H, F) and `is_stream` -> network.
+        options: Say which forms the body takes, and whether it replaces the head.
 
     Raises:
         ConfigError: The body takes no form that these data have.
@@ -165,10 +166,14 @@ def build_network(
 def _plain(
     spec: DataSpec,
     outputs: tuple[int, ...],
-    build_body: Callable[[Shape], nn.Module],
+    build_body: Callable[..., nn.Module],
     options: ModelOptions,
-) -> Network:
+) -> nn.Module:
     stem = build_stem(spec, options)
+    if options.replaces_head:
+        columns = len(spec.known_columns)
+        known = (spec.window.horizon, columns) if spec.window and columns else ()
+        return build_body(stem, outputs=outputs, known=known, is_stream=spec.is_stream)
     body = build_body(stem.out)
     shape: Shape = body.out  # type: ignore[assignment]
     return Network(stem, body, _head(shape, outputs, spec, options))

@@ -1,10 +1,12 @@
-"""What a finished training says about itself in words, told from its history alone."""
+"""What a finished training says about itself in words, told from its history and scores alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from dlcli.training.state import EpochReport
+from dlcli.progress import number
+from dlcli.training.state import EpochReport, Scores
 
 _TENTH = 10
 _GAIN = 0.05  # over the last tenth of the epochs: of the loss, or half the pace of a straight line
@@ -32,3 +34,31 @@ def is_still_improving(history: Sequence[EpochReport]) -> bool:
     is_lowest = min(losses[-tenth:]) <= min(losses)
     is_falling = before - last > min(_GAIN * abs(before), slow)
     return is_lowest and is_falling and abs(last) > _SOLVED * first
+
+
+def worse_than_a_baseline(
+    scores: Scores,
+    baselines: Sequence[Mapping[str, Any]],
+    metric: str,
+    *,
+    higher_is_better: bool,
+) -> str:
+    """Return a warning that names the best of the baselines that beat a model; empty if none does.
+
+    Args:
+        scores: The model's, on the part on which the baselines were measured.
+        baselines: `name`, `part` and scores of each.
+        metric: The score that decides.
+        higher_is_better: Which way it does.
+    """
+    own, sign = scores[metric], 1 if higher_is_better else -1
+    measured = [baseline for baseline in baselines if baseline[metric] is not None]
+    if own is None or not measured:
+        return ""
+    best = max(measured, key=lambda baseline: sign * baseline[metric])
+    if sign * best[metric] <= sign * own:
+        return ""
+    return (
+        f"worse than `{best['name']}` on the {best['part']} part: {metric} {number(own)} against "
+        f"{number(best[metric])} of an answer that needs no model"
+    )

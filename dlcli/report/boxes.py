@@ -9,7 +9,7 @@ from textwrap import shorten
 from dlcli.report.layers import Layer
 from dlcli.report.pictures import save_figure
 
-_COLOURS = {"stem": "#dbe7f3", "body": "#fbe6cf", "head": "#dcefdc"}
+_COLOURS = {"stem": "#dbe7f3", "body": "#fbe6cf", "head": "#dcefdc", "net": "#fbe6cf"}
 _WIDEST = 52
 
 

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation as PNG files: confusion, predicted against true numbers, forecasts."""
+"""Pictures of an evaluation as files: confusion, predicted against true numbers, forecasts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from dlcli.report.forecasts import Forecasts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ENDINGS = (".png", ".svg", ".pdf")
+"""What the name of a picture may end with."""
+
+_NO_DATE = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 _LABELLED_CELLS = 20  # classes up to which each cell has its count written in it
 _NAMED_CLASSES = 80  # up to which each has its name beside it; more stand on each other
 _LONGEST_NAME = 30
@@ -114,9 +118,12 @@ def _plain(name: str) -> str:
 
 
 def save_figure(path: Path, figure: Figure) -> None:
-    """Write a figure as a PNG file, the same bytes each time."""
+    """Write a figure in the format that its name ends with, the same bytes each time."""
+    from matplotlib import rc_context
+
     stream = BytesIO()
-    with warnings.catch_warnings():
+    ending = path.suffix.lower().removeprefix(".")
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "dlcli"}):
         warnings.filterwarnings("ignore", "Glyph")  # the font lacks a letter: a box stands for it
-        figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
+        figure.savefig(stream, format=ending, dpi=120, metadata=_NO_DATE[ending])
     write_bytes(path, stream.getvalue())

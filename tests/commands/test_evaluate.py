@@ -151,3 +151,10 @@ def test_a_file_called_test_is_not_the_test_part(folder: Path) -> None:
     assert kept["rows"] == rows
     done = dlcli("evaluate", run, "--data", "test.csv", "--split", "val", folder=folder, check=2)
     assert "give one" in done.stderr
+
+
+def test_a_single_row_is_one_row(folder: Path) -> None:
+    (folder / "single.csv").write_text("x,y,kind\n1,2,a\n")
+    dlcli("train", "points.yaml", "train.epochs=1", "--name", "single", folder=folder)
+    shown = dlcli("evaluate", "single", "--data", "single.csv", folder=folder).stdout
+    assert "single.csv (1 row)" in shown

@@ -112,6 +112,18 @@ def test_only_the_last_rows_matter_and_records_do_as_well(folder):
     assert found[0]["prediction"] == [float(whole[0][f"prediction_{name}"]) for name in "ab"]
 
 
+@pytest.mark.parametrize("words", [[], ["--backtest"]])
+def test_several_files_have_a_forecast_each_that_names_its_file(folder, words):
+    table(folder / "other.csv", [{"time": r["time"], "a": r["a"]} for r in line(ROWS, 30)])
+    files = ["one.csv", "other.csv"]
+    alone = [answered(folder, file, "--checkpoint", "one", *words) for file in files]
+    found = answered(folder, *files, "--checkpoint", "one", *words)
+    assert found == [
+        {"file": file} | row for file, rows in zip(files, alone, strict=True) for row in rows
+    ]
+    assert next(iter(found[0])) == "file"
+
+
 def test_a_backtest_stands_beside_what_came(folder):
     found = answered(folder, "two.csv", "--checkpoint", "two", "--backtest", "--horizon", 3)
     names = ["origin", "time", "actual_a", "actual_b", "prediction_a", "prediction_b"]

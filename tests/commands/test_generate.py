@@ -48,13 +48,22 @@ def test_a_rhyme_is_learned_by_heart(folder: Path) -> None:
     assert text == "How I wonder what you are!\nTwinkle\n"
 
 
-def test_the_prompt_is_joined_and_so_many_tokens_follow(folder: Path) -> None:
-    text = continued(folder, "How", "I", "--length", "30", "--seed", "1")
+def test_so_many_tokens_follow_the_prompt(folder: Path) -> None:
+    text = continued(folder, "How I", "--length", "30", "--seed", "1")
     assert text.startswith("How I")
     assert len(text.removesuffix("\n")) in {34, 35}  # its own last newline is not doubled
-    found = record(folder, "How", "I", "--length", "30", "--seed", "1")
+    found = record(folder, "How I", "--length", "30", "--seed", "1")
     assert text.removesuffix("\n") == ("How I" + found["prediction"]).removesuffix("\n")
     assert len(found["prediction"]) == 30
+
+
+def test_several_prompts_are_continued_one_by_one_as_each_alone(folder: Path) -> None:
+    (folder / "line.txt").write_text("Twinkle")
+    prompts, words = ["How", "line.txt", "-"], ["--length", "30", "--seed", "1"]
+    alone = [continued(folder, prompt, *words, stdin="I wo") for prompt in prompts]
+    assert continued(folder, *prompts, *words, stdin="I wo") == "\n".join(alone)
+    lines = continued(folder, *prompts, *words, "--format", "jsonl", stdin="I wo").splitlines()
+    assert [json.loads(line)["prompt"] for line in lines] == ["How", "Twinkle", "I wo"]
 
 
 def test_the_same_seed_gives_the_same_text(folder: Path) -> None:

@@ -204,6 +204,7 @@ def test_text_alone_is_read_and_row_ids_are_not(ids):
     lines = [f"{i},{line}" if ids else line for i, line in enumerate(lines)]
     Path("sms.csv").write_text("\n".join(["id," * ids + "label,message", *lines]))
     config, sources = opened(init(Path("sms.csv")))
+    assert "# 1 input: 1 text;" in Path("sms.yaml").read_text()
     assert config.data.types == {"message": "text"}
     assert config.data.drop == ["id"] * ids
     assert dict(sources.train.kinds) == {"label": "categorical", "message": "text"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_a_file_called_like_a_number_is_a_file(tmp_path: Path, monkeypatch: Any)
         ("folder/none", DataError, "there is no file"),
         ("{x: 1}", DataError, "is not JSON"),
         ("[1, 2, 3]", DataError, "3 values were given, the model takes 2: a, b"),
-        ("[[1, 2], [3]]", DataError, "1 values were given"),
+        ("[[1, 2], [3]]", DataError, "1 value was given, the model takes 2: a, b"),
         ("[" * 100_000, DataError, "is not JSON"),
         ("word", UsageError, "is neither a file nor a record nor a number"),
         ("--probabilities", UsageError, "no such option: --probabilities"),
@@ -145,6 +146,36 @@ def test_a_text_file_holds_one_text_a_line(tmp_path: Path) -> None:
     file.write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match="is not UTF-8 text"):
         given([str(file)], "tokens")
+
+
+@pytest.mark.parametrize(
+    ("piped", "texts"),
+    [
+        (b"free entry, call now\nsee you\n", ["free entry, call now", "see you"]),
+        (b"\xef\xbb\xbfone\r\n\r\n[Applause] two", ["one", "", "[Applause] two"]),
+        (b"x\none\n", None),
+        (b'label;"x"\n1;one\n', None),
+        (b'{"x": "one"}\n', None),
+        (b'[\n {"x": "one"}]', None),
+        (b"", None),
+        (b"caf\xe9", None),
+    ],
+)
+def test_lines_from_stdin_are_texts_unless_they_begin_like_a_table(
+    piped: bytes, texts: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped)))
+    (found,) = given(["-"], "tokens")
+    if texts is None:
+        assert found.read() == piped  # type: ignore[union-attr]
+    else:
+        assert found == [{"x": text} for text in texts]
+
+
+def test_a_table_without_a_header_stays_one_on_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ham,see you\n")))
+    (found,) = read_words(["-"], [Field("x", "tokens", (1,))], has_header=False)
+    assert found.read() == b"ham,see you\n"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

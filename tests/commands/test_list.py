@@ -25,6 +25,8 @@ def test_every_member_says_what_it_is(family):
     for row in listing_data(family)["members"]:
         assert row["about"].endswith(".")
         assert row["name"] in listing(family)
+    assert "FILE.py:NAME" in listing(family)
+    assert "of your own" in listing(family).splitlines()[-1]
 
 
 @pytest.mark.parametrize(("family", "name"), MEMBERS)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import dlcli as package
+from dlcli.errors import DataError
 from tests.command_line import as_json, dlcli
 
 GENERATOR = np.random.default_rng(0)
@@ -82,12 +85,47 @@ def test_python_users_give_paths_or_pixels(folder: Path) -> None:
     assert package.load(run).predict([{"image": pixels}]) == ["dark"]
 
 
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
+def test_python_users_give_arrays_and_tensors(make: Any, folder: Path) -> None:
+    (run,) = (folder / "runs").glob("*tones")
+    model = package.load(run)
+    paths = [folder / "set" / "test" / name / "00.png" for name in ("dark", "bright")]
+    arrays = [np.asarray(Image.open(path)).copy() for path in paths]  # (H, W, C)
+    grey = np.full((6, 6), 20, np.uint8)
+    pictures = [*arrays, arrays[0].transpose(2, 0, 1).copy(), grey, grey[:, :, None]]
+    found = model.predict([{"image": make(picture)} for picture in pictures])
+    assert found == ["dark", "bright", "dark", "dark", "dark"]
+    assert model.predict([{"image": make(arrays[0])}, {"image": str(paths[1])}]) == found[:2]
+    for odd in (grey[:5], np.full((6, 6), 0.5), np.zeros((6, 6, 2), np.uint8)):
+        with pytest.raises(DataError, match="is not an image of 6 rows of 6 pixels from 0 to 255"):
+            model.predict([{"image": make(odd)}])
+
+
 def test_pixels_beside_files_keep_the_head_of_the_table(folder: Path) -> None:
     pixels = json.dumps({"image": [[[9] * 6] * 6] * 3})
     found = rows(
         dlcli("predict", "set/table.csv", pixels, "--checkpoint", "tones", folder=folder).stdout
     )
     assert [row["file"] for row in found] == ["test/dark/00.png", "test/bright/01.png", ""]
+
+
+def test_broken_pictures_are_left_out_and_counted_when_asked(folder: Path) -> None:
+    broken = folder / "mixed" / "b.png"
+    for name in ("a", "c"):
+        save(broken.with_name(f"{name}.png"), 10)
+    broken.write_bytes(b"no picture")
+    words = ["predict", "mixed", "--checkpoint", "tones"]
+    assert 'row 2, column `image`: "mixed/b.png" is no picture' in (
+        dlcli(*words, folder=folder, check=4).stderr
+    )
+    done = dlcli(*words, "--skip-errors", folder=folder)
+    assert [row["file"] for row in rows(done.stdout)] == ["mixed/a.png", "mixed/c.png"]
+    assert done.stderr.splitlines() == [
+        'skipped: records, row 2, column `image`: "mixed/b.png" is no picture',
+        "warning: records that cannot be read, left out: 1",
+    ]
+    alone = dlcli("predict", broken, "--checkpoint", "tones", "--skip-errors", folder=folder)
+    assert alone.stdout == ""
 
 
 @pytest.mark.parametrize(

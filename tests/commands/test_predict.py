@@ -140,6 +140,15 @@ def test_missing_columns_are_all_named(folder: Path, tmp_path: Path) -> None:
     assert "found: sepal_lenght, petal_width" in done.stderr
 
 
+def test_missing_keys_of_records_are_told_as_one_says_it(folder: Path) -> None:
+    for words, subject in (
+        (['{"y": 1}'], "the record has"),
+        (['{"y": 1}'] * 2, "the records have"),
+    ):
+        said = dlcli("predict", *words, folder=folder, check=4).stderr
+        assert f"{subject} no column `x`" in said
+
+
 def test_a_table_without_a_header(tmp_path: Path) -> None:
     rows = [f"{i % 7},{'ab'[i % 2]},{'yes' if i % 7 > 3 else 'no'}" for i in range(60)]
     (tmp_path / "bare.csv").write_text("\n".join(rows) + "\n")
@@ -153,6 +162,23 @@ def test_a_table_without_a_header(tmp_path: Path) -> None:
     (tmp_path / "inputs.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
     assert predict(tmp_path, "inputs.csv") == with_target
     assert predict(tmp_path, "-", stdin="\n".join(rows)) == with_target
+
+
+def test_a_table_without_a_header_may_have_the_inputs_alone(tmp_path: Path) -> None:
+    rows = [f"{i},{i % 7},{'ab'[i % 2]},{'yes' if i % 7 > 3 else 'no'}" for i in range(60)]
+    (tmp_path / "bare.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "bare.yaml").write_text(
+        "data: {name: table, path: bare.csv, header: false, columns: [id, size, kind, big],"
+        " target: big, drop: [id]}\nmodel: {name: mlp, hidden_sizes: [8]}\ntrain: {epochs: 1}\n"
+    )
+    dlcli("train", "bare.yaml", "--quiet", folder=tmp_path)
+    whole = predict(tmp_path, "bare.csv")
+    for first, last in ((0, 3), (1, 3)):  # without the target, and without the dropped one as well
+        given = "\n".join(",".join(row.split(",")[first:last]) for row in rows) + "\n"
+        assert predict(tmp_path, "-", stdin=given) == whole
+    assert "1 field where 4 were expected" in (
+        dlcli("predict", "-", folder=tmp_path, stdin="1\n", check=4).stderr
+    )
 
 
 # forms of output
@@ -256,6 +282,20 @@ def test_what_training_did_not_show_is_counted(folder: Path, tmp_path: Path) -> 
 def test_a_cell_that_does_not_parse_is_told_with_its_place(folder: Path) -> None:
     done = dlcli("predict", "-", folder=folder, stdin="x\n1\ntwo\n", check=4)
     assert 'stdin.csv, row 2, column `x`: "two" is not a number' in done.stderr
+
+
+def test_rows_that_do_not_parse_are_left_out_when_asked_and_the_others_numbered(
+    folder: Path,
+) -> None:
+    given = "x\n" + "".join("two\n" if n in {1, 7, 8} else f"{n}\n" for n in range(10))
+    done = dlcli("predict", "-", "--skip-errors", folder=folder, stdin=given)
+    found = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [int(row["row"]) for row in found] == [1, 3, 4, 5, 6, 7, 10]
+    assert [float(row["prediction"]) for row in found] == pytest.approx(
+        [0, 4, 6, 8, 10, 12, 18], abs=0.1
+    )
+    assert 'skipped: stdin.csv, row 8, column `x`: "two" is not a number' in done.stderr
+    assert "warning: records that cannot be read, left out: 3" in done.stderr
 
 
 # deployment

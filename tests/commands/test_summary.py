@@ -77,6 +77,47 @@ def test_parameters_outside_of_layers_are_counted_too(tmp_path: Path) -> None:
     assert sum(layer["parameters"] for layer in found["layers"]) == found["parameters"]
 
 
+@pytest.mark.parametrize(
+    ("ending", "begins"), [("png", b"\x89PNG"), ("SVG", b"<?xml"), ("pdf", b"%PDF-")]
+)
+def test_a_picture_is_what_its_ending_says_and_its_bytes_are_always_the_same(
+    ending: str, begins: bytes, tmp_path: Path
+) -> None:
+    pictures = []
+    for number in range(2):
+        path = tmp_path / f"{number}.{ending}"
+        summary(tmp_path, "linear", output=path)
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1]
+    assert pictures[0].startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "suggestion"),
+    [
+        ("net.jpg", "net.jpg is to be a picture", "endings: .png, .svg, .pdf"),
+        ("net", "net is to be a picture", "endings: .png, .svg, .pdf"),
+        ("old.png", "old.png exists", "--force replaces it"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(
+    name: str, message: str, suggestion: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text("data: {name: table, path: gone.csv, target: y}\nmodel: mlp\n")
+    (tmp_path / "old.png").write_text("mine")
+    shown = dlcli("summary", "a.yaml", "--output", name, folder=tmp_path, check=2).stderr
+    assert shown.startswith(f"error[usage]: {message}")
+    assert suggestion in shown
+    assert (tmp_path / "old.png").read_text() == "mine"
+
+
+def test_an_old_picture_is_replaced_when_asked(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("data: iris\nmodel: linear\n")
+    (tmp_path / "old.png").write_text("mine")
+    dlcli("summary", "a.yaml", "--output", "old.png", "--force", folder=tmp_path)
+    assert (tmp_path / "old.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("model", ["mlp", "transformer", "{name: cnn, channels: [4, 4, 4]}"])
 def test_a_picture_shows_the_network(tmp_path: Path, model: str) -> None:
     pictures = []

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from dlcli.commands.outcome import Outcome
+from dlcli.commands.repeat import repeat
+from dlcli.progress import Talk, number
 from tests.command_line import as_json, dlcli
 
 IRIS = "data: iris\nmodel: {name: mlp, hidden_sizes: [8]}\noptimizer: {name: adamw, lr: 1e-2}\n"
@@ -127,3 +130,52 @@ def test_the_next_command_is_one_that_works(split: str, part: str, tmp_path: Pat
     command = said.split("next: dlcli ")[1].splitlines()[0]
     assert command.endswith(f"-iris{part}")
     dlcli(*command.split(), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [([], "train --resume"), (["--seeds", "2"], "evaluate")]
+)
+def test_no_epoch_in_time_measures_nothing_and_names_the_last_step(
+    words: list[str], command: str, folder: Path
+) -> None:
+    stopped = ["train", "iris.yaml", "--max-time", "1e-9", "--runs-dir", "stopped", *words]
+    result = as_json(*stopped, folder=folder)
+    assert result["metrics"] == dict.fromkeys(PARTS)
+    assert result["baseline"] is None
+    said = next(text for text in result["warnings"] if "epoch" in text)
+    assert "no epoch was completed in 1e-09 seconds (`train.max_time`)" in said
+    runs = result.get("runs", [result])
+    assert [(run["epochs"], run["best_epoch"], run["stop_reason"]) for run in runs] == [
+        (0, 0, "max_time") for _ in runs
+    ]
+    assert all(run["checkpoint"].endswith("last.safetensors") for run in runs)
+    shown = dlcli(*stopped, folder=folder)
+    assert "best epoch" not in shown.stdout + shown.stderr
+    assert "is after step 1, and nothing was measured" in shown.stderr
+    assert f"dlcli {command} stopped/" in shown.stderr
+
+
+def test_runs_without_a_whole_epoch_are_left_out_of_the_mean() -> None:
+    measured = {"metrics": {"train": {"loss": 1.0}}, "baseline": {"name": "mean", "part": "train"}}
+    nothing = {"metrics": {"train": None}, "baseline": None}
+    common = {"seconds": 1.0, "warnings": [], "run_dir": "runs/r"}
+    runs = [nothing | common, measured | common]
+    result = repeat(lambda offset: Outcome(runs[offset], print), 2, Talk(is_quiet=True)).data
+    assert result["metrics"]["train"] == {"loss": 1.0}
+    assert result["baseline"] == {"name": "mean", "part": "train"}
+
+
+def test_a_model_worse_than_its_baseline_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("x,y\n" + "".join(f"{x},{1000 + x % 7}\n" for x in range(60)))
+    (tmp_path / "x.yaml").write_text(
+        "task: regression\ndata: {name: table, path: x.csv, target: y}\nmodel: linear\n"
+        "optimizer: {name: sgd, lr: 1e-9}\ntrain: {epochs: 1}\n"
+    )
+    result = as_json("train", "x.yaml", folder=tmp_path)
+    metric = next(key for key in result["baseline"] if key not in {"name", "part"})
+    own, least = result["metrics"]["test"][metric], result["baseline"][metric]
+    assert own > least
+    assert (
+        f"worse than `mean` on the test part: {metric} {number(own)} against {number(least)}"
+        in (" ".join(result["warnings"]))
+    )

@@ -84,6 +84,8 @@ MESSAGES = [
     ("flag: yes", "`flag`: expected `true` or `false`, found text `yes`", 7,
      "did you mean `true`?"),
     ("text: 5", "`text`: expected text, found `5`", 7, 'write "5" in quotes'),
+    ("text: {label}", "`text`: expected text, found keys (`label:`)", 1,
+     'write "{label}" in quotes'),
     ("paths: [1]", "`paths.0`: expected text, found `1`", 9, 'write "1" in quotes'),
     ("paths: {a: b}", "`paths`: expected text or a list of texts, found keys (`a:`)", 1, ""),
     ("mixed: true", "`mixed`: expected a whole number, a list of texts or `KEY: VALUE` pairs, "

@@ -93,6 +93,8 @@ def test_columns_count_letters_not_bytes():
         ("a: 'x", 1, 4, "a quote is not closed"),
         ("a: b: c", 1, 5, "a `:` where no key can stand"),
         ("a: 1\n  b: 2", 2, 4, "a `:` where no key can stand"),
+        ("a: {b}_{c}.wav", 1, 4, "`{` at the beginning of a value begins a map, which ends before"),
+        ("a: {x: 1, b: {b}_{c}.wav}", 1, 14, "`{` at the beginning of a value begins a map"),
         ("a: 1\n---\nb: 2", 2, 1, "a second one"),
         ("? [a]\n: 1", 1, 3, "a key must be text"),
         ("a: &x 1\n<<: {b: 1}", 2, 1, "merge keys"),
@@ -108,6 +110,22 @@ def test_a_text_without_structure_is_one_fault_with_its_place(text, line, column
     (fault,) = caught.value.faults
     assert said in fault.message
     assert (fault.line, fault.column) == (line, column)
+
+
+@pytest.mark.parametrize(
+    ("label", "suggestion"),
+    [
+        ("a.yaml", """quote it: "{b}_{c}.wav\""""),
+        (
+            "command line: a={b}_{c}.wav",
+            """quote it twice, for YAML and the shell: '"{b}_{c}.wav"'""",
+        ),
+    ],
+)
+def test_a_text_that_begins_with_a_brace_is_to_be_quoted(label, suggestion):
+    with pytest.raises(ConfigError) as caught:
+        parse("{b}_{c}.wav", Origin(label))
+    assert caught.value.faults[0].suggestion == suggestion
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,19 @@
 """From a table to tensors: the task, law 6, streaming, restoring, and the warnings."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 
-from dlcli.config.data import TableOptions, TabularOptions
+from dlcli.config.data import InlineOptions, TableOptions, TabularOptions
 from dlcli.config.data.embedded import DigitsOptions, IrisOptions, LineOptions
 from dlcli.data.prepare import encode_labelled, prepare, restore
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.embedded import open_embedded
+from dlcli.data.sources.inline import open_inline
 from dlcli.data.sources.line import open_line
 from dlcli.data.sources.memory import MemorySource
 from dlcli.data.sources.source import Sources
@@ -317,6 +319,15 @@ def test_what_may_be_wrong_is_said_once(tmp_path):
     assert warnings[0].startswith("the same in every training row, so of no use: same")
     assert warnings[1].startswith("input `copy` equals the target `y`")
     assert "have the inputs and target of a training row" in warnings[2]
+
+
+def test_an_option_that_the_data_do_not_have_is_no_remedy():
+    """Inline data have no `drop`."""
+    options = InlineOptions(x=[[1, i % 2] for i in range(60)], y=[i % 2 for i in range(60)])
+    warnings = prepare(open_inline(options, Path()), options, task=None).warnings
+    assert any(text.startswith("the same in every training row") for text in warnings)
+    assert any("equals the target" in text for text in warnings)
+    assert "drop" not in " ".join(warnings)
 
 
 @pytest.mark.parametrize("name", ["numbers", "categories", "known"])

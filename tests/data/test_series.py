@@ -51,6 +51,14 @@ def prepared(folder: Path, given: Columns | None = None, **options: Any) -> Prep
     return prepare(open_series(chosen, folder), chosen, task=None)
 
 
+def test_a_constant_input_of_a_series_is_told_by_an_option_that_a_series_has(tmp_path):
+    given = columns()
+    given["same"] = [7] * len(next(iter(given.values())))
+    said = " ".join(prepared(tmp_path, given, inputs=["same"]).warnings)
+    assert "of no use: same (`inputs` names the columns to use)" in said
+    assert "drop" not in said
+
+
 def windows(found: Prepared, part: str) -> WindowExamples:
     examples = found.examples[part]
     assert isinstance(examples, WindowExamples)
@@ -184,7 +192,7 @@ def test_missing_values_can_be_refused(tmp_path):
 def test_a_part_without_a_window_that_can_be_scored_is_refused(tmp_path):
     given = columns()
     given["y"][48:60:2] = [None] * 6
-    with pytest.raises(DataError, match="none of the 4 windows of the val part can be scored"):
+    with pytest.raises(DataError, match="none of 4 windows of the val part can be scored"):
         prepared(tmp_path, given)
 
 

@@ -108,4 +108,6 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
     (tmp_path / "x.json").write_text("{}")
     with pytest.raises(ExtraError, match=r"`text\.tokenizer` needs the package `tokenizers`") as e:
         read_tokenizer("x.json", tmp_path, PATH)
-    assert e.value.faults[0].suggestion == "pip install 'dlcli[tokenizers]'"
+    assert e.value.faults[0].suggestion == (
+        "pip install 'dlcli[tokenizers]'; in a clone: pip install -e '.[tokenizers]'"
+    )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from dlcli.report.advice import is_still_improving
+from dlcli.report.advice import is_still_improving, worse_than_a_baseline
 from dlcli.report.classes import class_report, print_class_report
 from dlcli.report.scores import print_scores, print_spread
 from dlcli.training.state import EpochReport
@@ -77,3 +77,32 @@ def history(losses: list[float]) -> list[EpochReport]:
 )
 def test_a_loss_that_still_falls_is_noticed(losses: list[float], expected: bool) -> None:
     assert is_still_improving(history(losses)) is expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "higher_is_better", "own", "answers", "words"),
+    [
+        ("mae", False, 3.0, [2.0, 1.5], "worse than `season` on the test part: mae 3.0000 against"),
+        ("mae", False, 3.0, [4.0, 2.5], "worse than `season` on the test part: mae 3.0000 against"),
+        ("mae", False, 3.0, [3.0, 3.5], ""),
+        ("mae", False, 3.0, [3.0, None], ""),
+        ("mae", False, None, [3.0, 2.0], ""),
+        ("accuracy", True, 0.4, [0.6, 0.5], "worse than `naive` on the test part: accuracy 0.4000"),
+        ("accuracy", True, 0.7, [0.6, 0.5], ""),
+    ],
+)
+def test_a_model_that_loses_to_a_baseline_is_told_of_the_best_one(
+    metric: str,
+    higher_is_better: bool,
+    own: float | None,
+    answers: list[float | None],
+    words: str,
+) -> None:
+    baselines = [
+        {"name": name, "part": "test", metric: answer}
+        for name, answer in zip(("naive", "season"), answers, strict=True)
+    ]
+    scores = {"loss": 1.0, metric: own}
+    said = worse_than_a_baseline(scores, baselines, metric, higher_is_better=higher_is_better)
+    assert said.startswith(words)
+    assert bool(said) is bool(words)

@@ -96,7 +96,7 @@ def test_law_3_accumulated_parts_are_one_batch(prepared: Prepared) -> None:
         learner.network.double()
         train = prepared.examples["train"]
         state = State(parts=parts)
-        trainer = build_trainer(config(epochs=2), learner, rows=len(train), state=state)
+        trainer = build_trainer(config(epochs=2), learner, train, state=state)
         for _step in trainer.steps(train, None, epochs=2):
             pass
         weights.append(learner.network.state_dict())

@@ -166,7 +166,17 @@ class DataOptions(Options):
     if TYPE_CHECKING:  # every component declares its own
         name: str = ""
 
-    batch_size: Count = Field(32, description="Rows per optimizer step.")
+    batch_size: Count | Literal["auto"] = Field(
+        32,
+        description="Rows per optimizer step; `auto` takes the largest power of two that memory "
+        "holds.",
+    )
+
+    @property
+    def rows_per_step(self) -> int:
+        """`batch_size` as a number; a training puts one in the place of `auto` before it begins."""
+        assert self.batch_size != "auto"
+        return self.batch_size
 
     @property
     def folds(self) -> int | None:

@@ -167,8 +167,8 @@ class NumberFit:
         first, middle, third = np.percentile(values, [25, 50, 75]).tolist()
         spread = third - first
         # Quartiles that agree to rounding would throw the other values out of float32's range.
-        has_spread = spread > np.finfo(np.float64).eps * (moments.high - moments.low)
-        return middle, spread if has_spread else 1.0
+        is_rounding = spread < np.finfo(np.float64).eps * (moments.high - moments.low)
+        return middle, 1.0 if is_rounding else spread
 
     def _fill(self, values: np.ndarray) -> float | None:
         fills = self._missing.numeric if self._missing else "refuse"

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlcli.config.data import AudioOptions
+from dlcli.data.sources.files import hashes
 from dlcli.data.sources.memory import MemorySource
 from dlcli.data.sources.sound_files import Sounds, decode_files
 from dlcli.data.sources.sound_listing import Listing, check_columns, find_sounds, listed
@@ -65,6 +66,7 @@ def open_audio(options: AudioOptions, folder: Path) -> Sources:
         task="classification" if train.kinds[options.target] == "categorical" else None,
         warnings=(*(said for one in listings.values() for said in one.warnings), *sounds.warnings),
         numbers=numbers,
+        files=hashes(files, sounds.digests, folder),
     )
 
 

@@ -3,40 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from dlcli.config.data import TableOptions
+from dlcli.config.data import ColumnType, SplitOptions, TableOptions
 from dlcli.data.sources.files import nearest
 from dlcli.data.sources.reader import Reader
 from dlcli.errors import ConfigError, DataError, Fault, KeyPath
 
 
-def target_names(options: TableOptions) -> tuple[str, ...]:
+class Columned(Protocol):
+    """What a `data` section says about columns, wherever the rows are from."""
+
+    @property
+    def target(self) -> str | list[str]:
+        """Columns to predict."""
+        ...
+
+    @property
+    def types(self) -> Mapping[str, ColumnType]:
+        """Types that are not to be told from the cells."""
+        ...
+
+    @property
+    def drop(self) -> Sequence[str]:
+        """Columns to leave out."""
+        ...
+
+    @property
+    def split(self) -> SplitOptions:
+        """How rows are given to the parts."""
+        ...
+
+
+def target_names(options: Columned) -> tuple[str, ...]:
     """Return the columns to predict."""
     return (options.target,) if isinstance(options.target, str) else tuple(options.target)
 
 
 def check_config(options: TableOptions, reader: Reader) -> None:
     """Raise one ConfigError with every name in the config that is no column."""
+    replaced: list[tuple[KeyPath, str]] = [
+        (("data", "replace", name), name) for name in options.replace
+    ]
+    check_names(options, reader.names, reader.path.name, more=replaced)
+
+
+def check_names(
+    options: Columned,
+    names: Sequence[str],
+    place: str,
+    *,
+    more: Sequence[tuple[KeyPath, str]] = (),
+) -> None:
+    """Raise one ConfigError with every name in the config that is no column.
+
+    Args:
+        options: The `data` section.
+        names: The columns.
+        place: What messages call the rows.
+        more: Other names, and where they stand.
+    """
     one = isinstance(options.target, str)
     mentions: list[tuple[KeyPath, str]] = [
         (("data", "target") if one else ("data", "target", index), name)
         for index, name in enumerate(target_names(options))
     ]
     mentions += [(("data", "drop", index), name) for index, name in enumerate(options.drop)]
-    mentions += [(("data", "replace", name), name) for name in options.replace]
+    mentions += more
     mentions += [(("data", "types", name), name) for name in options.types]
     for key, value in (("column", options.split.column), ("group", options.split.group)):
         if value is not None:
             mentions.append((("data", "split", key), value))
     faults = [
         Fault(
-            f"{reader.path.name} has no column `{name}`",
+            f"{place} has no column `{name}`",
             path=path,
-            suggestion=nearest(name, reader.names),
-            note=columns_note(reader.names),
+            suggestion=nearest(name, names),
+            note=columns_note(names),
         )
         for path, name in mentions
-        if name not in reader.names
+        if name not in names
     ]
     targets = set(target_names(options))
     taken = targets & {*options.drop, options.split.column, options.split.group}

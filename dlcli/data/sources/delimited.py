@@ -100,7 +100,7 @@ class DelimitedReader:
 
 
 def open_delimited(
-    path: Path, dialect: Dialect, *, optional: Collection[str] = ()
+    path: Path, dialect: Dialect, *, needed: Collection[str] = (), optional: Collection[str] = ()
 ) -> DelimitedReader:
     """Open a CSV or TSV file; see `open_reader`.
 
@@ -120,14 +120,18 @@ def open_delimited(
         raise _encoding_error(path, dialect.encoding) from error
     if count.records == 0:
         raise DataError(f"{path.name} is empty")
-    names = _names(path, first, dialect, optional)
+    names = _names(path, first, dialect, needed, optional)
     if dialect.header and count.records == 1:
         raise DataError(f"{path.name} has a header and no rows")
     return DelimitedReader(path, names, dialect, count, lines if dialect.header else 0)
 
 
 def _names(
-    path: Path, first: list[str], dialect: Dialect, optional: Collection[str]
+    path: Path,
+    first: list[str],
+    dialect: Dialect,
+    needed: Collection[str],
+    optional: Collection[str],
 ) -> tuple[str, ...]:
     if dialect.header:
         if any(map(_is_undecoded, first)):
@@ -136,7 +140,8 @@ def _names(
         check_names(path, names)
         return names
     without = tuple(name for name in dialect.columns if name not in optional)
-    for names in (dialect.columns, without):
+    alone = tuple(name for name in dialect.columns if name in needed)
+    for names in (dialect.columns, without, alone):
         if len(first) == len(names):
             return names
     raise _field_error(path, 1, len(first), dialect.columns)

@@ -16,6 +16,8 @@ from dlcli.errors import ConfigError, DataError, KeyPath, MachineError
 
 BLOCK_BYTES = 1 << 20
 _HEAD_BYTES = 1 << 12
+_HASH_BYTES = 8
+"""Of a file's sha256: enough to tell which file differs where it is known that one does."""
 
 
 def find_files(given: str | Sequence[str], folder: Path, path: KeyPath) -> list[Path]:
@@ -122,14 +124,35 @@ def nearest(name: str, names: Sequence[str]) -> str:
     return f"did you mean `{lower[close[0]]}`?" if close else ""
 
 
-def fingerprint(files: Sequence[Path]) -> str:
-    """Return sha256 over the files' bytes, in order."""
-    digest = hashlib.sha256()
+def fingerprints(files: Sequence[Path], folder: Path) -> tuple[str, dict[str, str]]:
+    """Return sha256 over the files' bytes, in order, and what `hashes` returns of them."""
+    whole = hashlib.sha256()
+    own = []
     for file in files:
+        digest = hashlib.sha256()
         with file.open("rb") as stream:
             while block := stream.read(BLOCK_BYTES):
                 digest.update(block)
-    return digest.hexdigest()
+                if len(files) > 1:
+                    whole.update(block)
+        own.append(digest.digest())
+    text = whole.hexdigest() if len(files) > 1 else own[0].hex()
+    return text, hashes(files, own, folder)
+
+
+def hashes(files: Sequence[Path], digests: Sequence[bytes], folder: Path) -> dict[str, str]:
+    """Return a short hash of each file by its path, from the folder where it is below that.
+
+    Args:
+        files: Each may stand there more than once.
+        digests: The sha256 of each.
+        folder: Likewise.
+    """
+    below = "" if folder == Path() else f"{folder}/"
+    return {
+        str(file).removeprefix(below): digest[:_HASH_BYTES].hex()
+        for file, digest in zip(files, digests, strict=True)
+    }
 
 
 def open_text(path: Path, encoding: str) -> pa.NativeFile:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dlcli.config.data import ImageFolderOptions
 from dlcli.data.pictures import ENDINGS, find_files, is_hidden
-from dlcli.data.sources.files import expanded, nearest
+from dlcli.data.sources.files import expanded, hashes, nearest
 from dlcli.data.sources.picture_files import IMAGE, LABEL, PictureSource, decode_files
 from dlcli.data.sources.source import ColumnKind, Sources, with_origin
 from dlcli.data.wording import counted
@@ -84,6 +84,7 @@ def open_image_folder(options: ImageFolderOptions, folder: Path) -> Sources:
         task="classification",
         warnings=(*(said for tree in trees.values() for said in tree.warnings), *decoded.warnings),
         numbers=numbers,
+        files=hashes(files, decoded.digests, folder),
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlcli.config.data import ImagesOptions
 from dlcli.data.sources.cells import texts
 from dlcli.data.sources.columns import target_names
-from dlcli.data.sources.files import expanded
+from dlcli.data.sources.files import expanded, hashes
 from dlcli.data.sources.picture_files import PictureSource, decode_files
 from dlcli.data.sources.roles import column_names
 from dlcli.data.sources.source import ColumnKind, Source, Sources
@@ -61,6 +61,7 @@ def open_images(options: ImagesOptions, folder: Path) -> Sources:
         fingerprint=fingerprint.hexdigest(),
         warnings=(*found.warnings, *decoded.warnings),
         numbers=numbers,
+        files={**found.files, **hashes(files, decoded.digests, folder)},
     )
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from dlcli.config.data import PictureFileOptions
 from dlcli.data.pictures import PictureError, decoded, with_channels
+from dlcli.data.sources.broken import say_broken
 from dlcli.data.sources.source import ColumnKind, with_origin
 from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError, Fault, MachineError
@@ -79,14 +80,19 @@ class Decoded:
     Attributes:
         pixels: (N, C, H, W) uint8 of the files that hold a picture.
         kept: Their places among all files (N,), ascending.
-        fingerprint: sha256 over the bytes of all files.
+        digests: sha256 over the bytes of each file.
         warnings: What the user should know.
     """
 
     pixels: np.ndarray
     kept: np.ndarray
-    fingerprint: str
+    digests: Sequence[bytes]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 over all of them."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
 
 def decode_files(
@@ -104,19 +110,19 @@ def decode_files(
         ConfigError: Pictures have several sizes, and the config names none.
     """
     filling = _Filling(len(files), options)
-    digest = hashlib.sha256()
+    digests: list[bytes] = []
     faults: list[str] = []
     kept: list[int] = []
     for place, (sha256, found) in enumerate(_decode_all(files, options)):
-        digest.update(sha256)
+        digests.append(sha256)
         if isinstance(found, PictureError):
             faults.append(f"{files[place]} {found}")
         else:
             filling.add(found)
             kept.append(place)
-    warnings = [_say_broken(faults, len(files), broken)] if faults else []
+    warnings = [say_broken(faults, len(files), "pictures", broken)] if faults else []
     filling.check()
-    return Decoded(filling.pixels[: len(kept)], np.array(kept), digest.hexdigest(), warnings)
+    return Decoded(filling.pixels[: len(kept)], np.array(kept), digests, warnings)
 
 
 def _decode_all(
@@ -214,13 +220,3 @@ class _Filling:
                     )
                 ]
             )
-
-
-def _say_broken(faults: Sequence[str], count: int, broken: Literal["refuse", "skip"]) -> str:
-    """Refuse files without a picture, or return what to say where they are left out."""
-    found = f"{len(faults):,} of {counted(count, 'file')} cannot be read as pictures"
-    shown = "; ".join(faults[:_SHOWN]) + ("; ..." if len(faults) > _SHOWN else "")
-    if broken == "skip":
-        return f"{found} and are left out: {shown}"
-    remedy = "mend or remove them; `broken: skip` leaves them out"
-    raise DataError([Fault(found, path=("data",), suggestion=remedy, note=shown)])

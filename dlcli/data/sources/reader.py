@@ -47,13 +47,16 @@ class Reader(Protocol):
         """
 
 
-def open_reader(path: Path, dialect: Dialect, *, optional: Collection[str] = ()) -> Reader:
+def open_reader(
+    path: Path, dialect: Dialect, *, needed: Collection[str] = (), optional: Collection[str] = ()
+) -> Reader:
     """Open a file by its name's ending: .parquet, .jsonl, .ndjson, .json; else CSV or TSV.
 
     Args:
         path: The file.
         dialect: How its cells are read.
-        optional: Columns that a CSV file without a header may lack (the target, to predict).
+        needed: Columns that a CSV file without a header may have alone (the inputs, to predict).
+        optional: Columns that it may lack (the target, to predict).
 
     Raises:
         DataError: The file is missing, empty, damaged, or has two columns of one name.
@@ -63,4 +66,4 @@ def open_reader(path: Path, dialect: Dialect, *, optional: Collection[str] = ())
         return open_parquet(path)
     if endings & {".jsonl", ".ndjson", ".json"}:
         return open_jsonl(path, dialect.encoding)
-    return open_delimited(path, dialect, optional=optional)
+    return open_delimited(path, dialect, needed=needed, optional=optional)

@@ -49,8 +49,8 @@ def read_records(
 def _from_file(
     path: Path, dialect: Dialect, needed: Sequence[str], optional: Sequence[str], place: str
 ) -> Iterator[pa.RecordBatch]:
-    reader = open_reader(path, dialect, optional=optional)
-    columns = _columns(reader.names, needed, optional, place)
+    reader = open_reader(path, dialect, needed=needed, optional=optional)
+    columns = _columns(reader.names, needed, optional, f"{place} has")
     rows = 0
     for batch in read_cells(reader, dialect, columns):
         yield with_origin(batch, place, rows)
@@ -71,7 +71,8 @@ def _from_memory(
     if not records:
         return
     names = list(dict.fromkeys(name for record in records for name in record))
-    columns = _columns(names, needed, optional, "the records" if len(records) > 1 else "the record")
+    place = "the records have" if len(records) > 1 else "the record has"
+    columns = _columns(names, needed, optional, place)
     for start in range(0, len(records), _RECORDS):
         raw = records_batch(records[start : start + _RECORDS], columns)
         cells = [
@@ -95,12 +96,12 @@ def _from_stream(
 
 
 def _columns(
-    names: Sequence[str], needed: Sequence[str], optional: Sequence[str], place: str
+    names: Sequence[str], needed: Sequence[str], optional: Sequence[str], subject: str
 ) -> list[str]:
     missing = [name for name in needed if name not in names]
     if missing:
         shown = ", ".join(f"`{name}`" for name in missing)
         close = nearest(missing[0], [name for name in names if name not in needed])
         note = f"found: {', '.join(names[:30])}{', ...' if len(names) > 30 else ''}"
-        raise DataError([Fault(f"{place} has no column {shown}", suggestion=close, note=note)])
+        raise DataError([Fault(f"{subject} no column {shown}", suggestion=close, note=note)])
     return [*needed, *(name for name in optional if name in names and name not in needed)]

@@ -16,7 +16,7 @@ from dlcli.data.preprocessor import located
 from dlcli.data.sources.columns import columns_note
 from dlcli.data.sources.dates import ACCEPTED_DATES
 from dlcli.data.sources.dialect import dialect_of
-from dlcli.data.sources.files import find_files, fingerprint, nearest
+from dlcli.data.sources.files import find_files, fingerprints, nearest
 from dlcli.data.sources.reader import Reader, open_reader
 from dlcli.data.sources.scan import ColumnScan
 from dlcli.data.sources.source import ColumnKind, Sources
@@ -85,13 +85,15 @@ def open_series(options: SeriesOptions, folder: Path) -> Sources:
         time,
         are_numbers=len(time) == 1 and kinds[time[0]] == "numeric",
     )
+    fingerprint, hashes = fingerprints([path], folder)
     return Sources(
         train=source,
         val=None,
         test=None,
         targets=tuple(options.targets),
         inputs=inputs,
-        fingerprint=fingerprint([path]),
+        fingerprint=fingerprint,
+        files=hashes,
         task="forecasting",
         warnings=(*reader.warnings, *warnings),
         folder=folder,

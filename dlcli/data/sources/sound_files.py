@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 from dlcli.config.data import SoundOptions
 from dlcli.data.sounds import LONGEST_SECONDS, SoundError, decoded, read_bytes, resampled
+from dlcli.data.sources.broken import say_broken
 from dlcli.data.wording import counted
-from dlcli.errors import DataError, Fault
+from dlcli.errors import DataError
 
 _AT_ONCE = 1024
 _CELLS_OF_A_CHUNK = 512
@@ -34,15 +35,20 @@ class Sounds:
         samples: Per file that holds a sound, (S,) int16.
         rates: Samples per second of each (N,).
         kept: Their places among all files (N,), ascending.
-        fingerprint: sha256 over the bytes of all files.
+        digests: sha256 over the bytes of each file.
         warnings: What the user should know.
     """
 
     samples: Sequence[np.ndarray]
     rates: np.ndarray
     kept: np.ndarray
-    fingerprint: str
+    digests: Sequence[bytes]
     warnings: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 over all of them."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
     def cells(self, start: int, stop: int) -> pa.ChunkedArray:
         """Return sounds from start up to stop as records of `rate` and `samples`."""
@@ -75,20 +81,20 @@ def decode_files(
         ExtraError: A file needs soundfile, which is not installed.
     """
     seconds = options.seconds or LONGEST_SECONDS
-    digest = hashlib.sha256()
+    digests: list[bytes] = []
     faults: list[str] = []
     kept: list[int] = []
     found: list[np.ndarray] = []
     rates: list[int] = []
     for place, (sha256, sound) in enumerate(_decode_all(files, seconds)):
-        digest.update(sha256)
+        digests.append(sha256)
         if isinstance(sound, SoundError):
             faults.append(f"{files[place]} {sound}")
             continue
         found.append(sound[0])
         rates.append(sound[1])
         kept.append(place)
-    warnings = [_say_broken(faults, len(files), broken)] if faults else []
+    warnings = [say_broken(faults, len(files), "sounds", broken)] if faults else []
     if not np.searchsorted(kept, trained):
         raise DataError(f"none of {counted(trained, 'file')} holds a sound", path=("data", "path"))
     if options.sample_rate is not None:
@@ -98,9 +104,7 @@ def decode_files(
     elif len(set(rates)) > 1:
         warnings.append(_say_rates(Counter(rates)))
     samples = [one[: math.ceil(seconds * own)] for one, own in zip(found, rates, strict=True)]
-    return Sounds(
-        samples, np.array(rates, np.int32), np.array(kept), digest.hexdigest(), tuple(warnings)
-    )
+    return Sounds(samples, np.array(rates, np.int32), np.array(kept), digests, tuple(warnings))
 
 
 def _decode_all(
@@ -138,13 +142,3 @@ def _say_rates(counts: Counter[int]) -> str:
         f"the sounds have several sample rates, {found}; all are brought to the most frequent one "
         f"of the training rows (`sound: {{sample_rate: {counts.most_common(1)[0][0]}}}` sets one)"
     )
-
-
-def _say_broken(faults: Sequence[str], count: int, broken: Literal["refuse", "skip"]) -> str:
-    """Refuse files without a sound, or return what to say where they are left out."""
-    found = f"{len(faults):,} of {counted(count, 'file')} cannot be read as sounds"
-    shown = "; ".join(faults[:_SHOWN]) + ("; ..." if len(faults) > _SHOWN else "")
-    if broken == "skip":
-        return f"{found} and are left out: {shown}"
-    remedy = "mend or remove them; `broken: skip` leaves them out"
-    raise DataError([Fault(found, path=("data",), suggestion=remedy, note=shown)])

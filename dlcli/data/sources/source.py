@@ -40,6 +40,8 @@ class Sources:
         targets: Columns to predict.
         inputs: Columns to predict from; the group and split columns are in neither.
         fingerprint: sha256 over the bytes that were opened.
+        files: A hash of each file's bytes by its path, from the folder where it is below that; none
+            where the data are in no files of the user's.
         task: What the data set is known for; None leaves it to the target.
         warnings: What the user should know about these data.
         folder: What paths in the options start from.
@@ -57,6 +59,7 @@ class Sources:
     warnings: tuple[str, ...] = ()
     folder: Path = Path()
     numbers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def with_origin(batch: pa.RecordBatch, place: str, row: int) -> pa.RecordBatch:

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from dlcli.config.data import TableOptions
 from dlcli.data.sources.cells import clean
-from dlcli.data.sources.columns import check_config, check_files, target_names
+from dlcli.data.sources.columns import Columned, check_config, check_files, target_names
 from dlcli.data.sources.dialect import Dialect, dialect_of
-from dlcli.data.sources.files import find_files, fingerprint
+from dlcli.data.sources.files import find_files, fingerprints
 from dlcli.data.sources.reader import Reader, open_reader
 from dlcli.data.sources.scan import ColumnScan
 from dlcli.data.sources.source import ColumnKind, Sources, with_origin
@@ -91,7 +91,7 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
     check_files(readers, needed, outside)
 
     scans = scan_columns(readers["path"], dialect, needed)
-    kinds, warnings = _kinds(options, scans)
+    kinds, warnings = kinds_of(options, scans)
     sources = {"path": TableSource(readers["path"], dialect, kinds, plain_columns(scans, dialect))}
     for key in ("val_path", "test_path"):
         if key in readers:
@@ -106,13 +106,15 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
         fault = "no column is left to predict from"
         raise DataError([Fault(fault, path=("data",), note="; ".join(warnings))])
     said = [warning for group in readers.values() for one in group for warning in one.warnings]
+    fingerprint, hashes = fingerprints([path for paths in files.values() for path in paths], folder)
     return Sources(
         train=sources["path"],
         val=sources.get("val_path"),
         test=sources.get("test_path"),
         targets=targets,
         inputs=inputs,
-        fingerprint=fingerprint([path for paths in files.values() for path in paths]),
+        fingerprint=fingerprint,
+        files=hashes,
         warnings=(*said, *warnings),
         folder=folder,
     )
@@ -150,8 +152,8 @@ def plain_columns(scans: Mapping[str, ColumnScan], dialect: Dialect) -> frozense
     )
 
 
-def _kinds(
-    options: TableOptions, scans: Mapping[str, ColumnScan]
+def kinds_of(
+    options: Columned, scans: Mapping[str, ColumnScan]
 ) -> tuple[dict[str, ColumnKind], list[str]]:
     """Return the kinds of the columns to use, and why others are left out.
 
@@ -178,7 +180,7 @@ def _kinds(
     return kinds, warnings
 
 
-def _kind(name: str, scan: ColumnScan, options: TableOptions) -> ColumnKind | None:
+def _kind(name: str, scan: ColumnScan, options: Columned) -> ColumnKind | None:
     """Return what a column is taken for; None where every cell is missing."""
     if scan.unsupported:
         raise DataError(

@@ -16,7 +16,7 @@ from dlcli.data.sources.files import (
     BLOCK_BYTES,
     check_width,
     find_files,
-    fingerprint,
+    fingerprints,
     open_text,
 )
 from dlcli.data.sources.source import ColumnKind, Sources, with_origin
@@ -73,13 +73,15 @@ def open_text_file(options: TextFileOptions, folder: Path) -> Sources:
             raise DataError(f"{file.name} is empty", path=("data", "path"))
         check_width(file, options.encoding)
     source = TextSource(files, options.encoding)
+    fingerprint, hashes = fingerprints(files, folder)
     return Sources(
         train=source,
         val=None,
         test=None,
         targets=(TEXT,),
         inputs=(TEXT,),
-        fingerprint=fingerprint(files),
+        fingerprint=fingerprint,
+        files=hashes,
         task="language_modeling",
         folder=folder,
     )

@@ -38,15 +38,19 @@ def open_torchvision(options: TorchvisionOptions, folder: Path) -> Sources:
     root, name = folder / expanded(options.path), str(options.name)
     chosen = picture_set(name, getattr(options, "variant", ""))
     digest = hashlib.sha256()
-    sources = {}
+    sources, hashes = {}, {}
     for part in ("train", "test"):
         read, files = _files(chosen, name, root, part, is_fetching=options.download)
         found = read(files)
         if part == "train" and options.rows is not None:
             found = found.first(options.rows)
+        own = hashlib.sha256()
         for values in (found.pixels, found.codes):
             digest.update(np.ascontiguousarray(values).data)
-        sources[part] = _source(found, chosen.classes, f"{name}, {part} part")
+            own.update(np.ascontiguousarray(values).data)
+        place = f"{name}, {part} part"
+        hashes[place] = own.hexdigest()[:16]
+        sources[part] = _source(found, chosen.classes, place)
     return Sources(
         train=sources["train"],
         val=None,
@@ -55,6 +59,7 @@ def open_torchvision(options: TorchvisionOptions, folder: Path) -> Sources:
         inputs=(IMAGE,),
         fingerprint=digest.hexdigest(),
         task="classification",
+        files=hashes,
     )
 
 

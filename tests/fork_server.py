@@ -11,8 +11,7 @@ import os
 import resource
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import matplotlib.figure  # noqa: F401 - what a command imports late is there when it is forked
 
@@ -62,8 +61,6 @@ def _obey(order: dict[str, Any]) -> None:
         if order["size"] is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["size"], order["size"]))
         exec(order["before"], {})
-        if order["words"][:1] == ["CALL"]:
-            _call(*order["words"][1:])
         main()
     except SystemExit as leaving:
         code = int(leaving.code or 0)
@@ -71,15 +68,6 @@ def _obey(order: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def _call(place: str, file: str) -> NoReturn:
-    """Call a function of the tests instead; see `tests.ranks`."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.ranks import work
-
-    work(place, Path(file))
-    sys.exit(0)
 
 
 serve()

@@ -13,6 +13,15 @@ from typing import Any
 from tests.command_line import REPOSITORY, started
 
 
+_CALL = """\
+import sys
+sys.path.insert(0, {repository!r})
+from tests.ranks import work
+work({place!r}, {file!r})
+sys.exit(0)
+"""
+
+
 def in_ranks(place: str, count: int) -> list[Any]:
     """Return what a function gives in each of so many ranks.
 
@@ -24,7 +33,11 @@ def in_ranks(place: str, count: int) -> list[Any]:
         files = [Path(folder, str(rank)) for rank in range(count)]
         ranks = [
             stack.enter_context(
-                started("CALL", place, file, folder=REPOSITORY, environment=of_rank)
+                started(
+                    folder=REPOSITORY,
+                    environment=of_rank,
+                    before=_CALL.format(repository=str(REPOSITORY), place=place, file=str(file)),
+                )
             )
             for file, of_rank in zip(files, places(count), strict=True)
         ]
@@ -51,11 +64,11 @@ def places(count: int) -> list[dict[str, str]]:
     ]
 
 
-def work(place: str, file: Path) -> None:
+def work(place: str, file: str) -> None:
     """Call a function as one of several ranks, and write down what it gives."""
     from dlcli.ranks import joined
 
     module, _, name = place.partition(":")
     function = getattr(import_module(module), name)
     with joined() as distribution:
-        file.write_bytes(pickle.dumps(function(distribution)))
+        Path(file).write_bytes(pickle.dumps(function(distribution)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
+import traceback
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -11,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.command_line import REPOSITORY, started
-
 
 _CALL = """\
 import sys
@@ -70,5 +70,9 @@ def work(place: str, file: str) -> None:
 
     module, _, name = place.partition(":")
     function = getattr(import_module(module), name)
-    with joined() as distribution:
-        Path(file).write_bytes(pickle.dumps(function(distribution)))
+    try:
+        with joined() as distribution:
+            Path(file).write_bytes(pickle.dumps(function(distribution)))
+    except Exception:
+        traceback.print_exc()
+        raise

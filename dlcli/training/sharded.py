@@ -33,19 +33,9 @@ class ShardedRanks(Ranks):
         Raises:
             ConfigError: The model has layers or parameters that `fully_shard` does not know.
         """
-        if any(isinstance(module, nn.RNNBase) for module in model.modules()):
-            raise ConfigError(
-                "recurrent layers of torch cannot be shared out",
-                path=("train", "sharded"),
-                suggestion="leave `sharded` out",
-            )
+        _check(model)
+        self._has_state = has_state(model)
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")  # returned a view
-        if scalars := [name for name, value in model.named_parameters() if not value.ndim]:
-            raise ConfigError(
-                f"parameters that are one number, as `{scalars[0]}`, cannot be shared out",
-                path=("train", "sharded"),
-                suggestion="leave `sharded` out",
-            )
         with self._meeting():
             mesh = init_device_mesh(next(model.parameters()).device.type, (self.world_size,))
             for part in (*_layers(model), model):  # after each forward pass: weights may be lent
@@ -60,7 +50,7 @@ class ShardedRanks(Ranks):
     @contextmanager
     def backward(self, model: nn.Module, *, is_last: bool) -> Iterator[None]:
         """See `Distribution.backward`; before the last part no gradient is sent."""
-        if has_state(model):
+        if self._has_state:
             self.align(model)
         model.set_requires_gradient_sync(is_last)  # type: ignore[operator]
         with self._meeting():
@@ -157,6 +147,21 @@ class Shards:
             return tensor
         stretches = tensor.chunk(self._ranks.world_size)
         return stretches[self._ranks.rank] if self._ranks.rank < len(stretches) else tensor[:0]
+
+
+def _check(model: nn.Module) -> None:
+    """Refuse what `fully_shard` does not know; recurrent layers would go on with whole weights."""
+    what = ""
+    if any(isinstance(module, nn.RNNBase) for module in model.modules()):
+        what = "recurrent layers of torch"
+    elif scalars := [name for name, value in model.named_parameters() if not value.ndim]:
+        what = f"parameters that are one number, as `{scalars[0]}`,"
+    if what:
+        raise ConfigError(
+            f"{what} cannot be shared out",
+            path=("train", "sharded"),
+            suggestion="leave `sharded` out",
+        )
 
 
 def _parameter_of(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from dlcli.config.data import SeriesOptions
 from dlcli.config.read import Stored, config_from
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.unseen import records_to_predict
-from dlcli.errors import ConfigError, UsageError
+from dlcli.errors import ConfigError, NewerError, UsageError
 from dlcli.files import relative
 from dlcli.forecasting import forecast
 from dlcli.selftest import compare, generated_inputs
@@ -158,12 +159,36 @@ def open_trained(path: Path, *, device: str = "cpu", trust_code: bool = False) -
     """
     loaded = checkpoint.load(path)
     data = loaded.data
-    config = config_from(data["config"], stored=stored_in(data, path, trust_code=trust_code))
+    config = config_in(data, path, trust_code=trust_code)
     learner = rebuild_learner(config, data, device=_device(device))
     load_weights(learner, loaded)
     warning = compare(self_test(learner), data["self_test"])
     learner.network.eval()
     return TrainedModel(config, learner, data, (warning,) if warning else ())
+
+
+def config_in(data: Mapping[str, Any], path: Path, *, trust_code: bool) -> Config:
+    """Return the config that a checkpoint's data holds.
+
+    Raises:
+        ConfigError: It needs code that it holds, which is not trusted.
+        NewerError: This program does not know all of it, for it is the older one.
+    """
+    written = str(data["versions"]["dlcli"])
+    try:
+        return config_from(data["config"], stored=stored_in(data, path, trust_code=trust_code))
+    except ConfigError as error:
+        if _numbers(written) <= _numbers(__version__):
+            raise
+        raise NewerError(
+            f"`{path}` was written by dlcli {written}, and this is {__version__}: "
+            f"{error.faults[0].message}",
+            suggestion="update dlcli",
+        ) from error
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def stored_in(data: Mapping[str, Any], path: Path, *, trust_code: bool) -> Stored:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from dlcli import checkpoint
 from dlcli.commands.train import train_config
@@ -86,6 +87,15 @@ def test_what_is_written_beside_the_training_is_the_same(tmp_path, request):
     run = trained(tmp_path / "beside", *overrides)
     assert contents(run) == contents(straight)
     assert len(contents(run)) == 3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_is_written_beside_a_gpu_is_the_same(tmp_path, monkeypatch):
+    overrides = ["train.checkpoint_every=3", "train.device=cuda"]
+    run = trained(tmp_path / "beside", *overrides)
+    monkeypatch.setattr("dlcli.saving._Snapshot.is_on_device", lambda _: False)
+    assert contents(run) == contents(trained(tmp_path / "straight", *overrides))
 
 
 @pytest.mark.usefixtures("beside")

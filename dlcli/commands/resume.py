@@ -12,6 +12,7 @@ import torch
 
 from dlcli import checkpoint
 from dlcli.build import (
+    Learner,
     build_monitor,
     build_trainer,
     choose_device,
@@ -30,9 +31,10 @@ from dlcli.commands.changes import (
 from dlcli.commands.complete import Training, complete, led
 from dlcli.commands.outcome import Outcome
 from dlcli.commands.train import Turn, examples_to_train, train_in
-from dlcli.config.code import changed_files, read_again
+from dlcli.config.code import changed_files, read_again, stored_code
 from dlcli.config.config import Config
-from dlcli.config.read import changed_data, config_from, read_config
+from dlcli.config.own import own_codes
+from dlcli.config.read import Stored, changed_data, config_from, read_config
 from dlcli.data.examples import Examples
 from dlcli.data.origins import condensed, differences
 from dlcli.data.prepare import restore
@@ -43,7 +45,7 @@ from dlcli.files import JSON, relative
 from dlcli.progress import Talk
 from dlcli.ranks import check_rows, in_turns, joined, own_device
 from dlcli.run import Run, find_run
-from dlcli.trained import rebuild_learner, stored_in, versions
+from dlcli.trained import config_in, rebuild_learner, stored_in, versions
 from dlcli.training.distributed import Distribution
 from dlcli.training.state import State
 from dlcli.training.trainer import Trainer, tensors_of
@@ -143,7 +145,8 @@ def _begin_again(run: Run, wish: _Wish) -> Outcome:
     resolved, folder = run.path / "resolved.yaml", Path(run.facts["config_folder"])
     read = read_config(resolved, trust_code=wish.trust_code, folder=folder)
     if wish.overrides:
-        changed_data(read.portable(), wish.overrides, allowed=wish.allowed)
+        stored = Stored(stored_code(own_codes(read.config)), "the config", wish.trust_code)
+        changed_data(read.portable(), wish.overrides, allowed=wish.allowed, stored=stored)
         read = read_config(resolved, wish.overrides, trust_code=wish.trust_code, folder=folder)
     turn = Turn(
         read.config,
@@ -187,23 +190,8 @@ def _restored(run: Run, loaded: checkpoint.Loaded, wish: _Wish) -> Training:
         sources = open_sources(config, Path(run.facts["config_folder"]))
     _check_data(run, data, sources, wish)
     learner = rebuild_learner(config, data, device=device)
-    threads = data["threads"]
-    if changes.touch("train", "threads"):
-        torch.set_num_threads(default_threads())
-        threads = choose_threads(config, learner.network)
-    torch.set_num_threads(threads)
-    now = {"device": str(device), "threads": threads, "torch": torch.__version__}
-    former = {key: data[key] for key in ("threads",)} | {
-        "device": run.facts["device"],
-        "torch": data["versions"]["torch"],
-    }
-    for warning in told_machine(former, now, cores=_cores()):
-        wish.talk.warn(warning)
-    if distribution.world_size != (ranks := run.facts.get("ranks", 1)):
-        wish.talk.warn(
-            f"resumed by {_processes(distribution.world_size)} instead of {ranks}: dropout draws "
-            "anew, and last bits will differ"
-        )
+    _set_threads(data["threads"], config, changes, learner)
+    _tell_machine(run, data, device, wish)
     parts = restore(
         sources,
         config.data,
@@ -220,14 +208,45 @@ def _restored(run: Run, loaded: checkpoint.Loaded, wish: _Wish) -> Training:
         config, learner, examples["train"], state=state, distribution=distribution
     )
     _load(trainer, loaded, changes)
+    if sources.fingerprint != data["fingerprint"]:
+        run.update(files=condensed(sources.files))
     kept = {key: value for key, value in data.items() if key not in {"state", "self_test"}}
     description = kept | {
         "config": dict(changes.after),
         "versions": versions(),
         "fingerprint": sources.fingerprint,
-        "threads": threads,
+        "threads": torch.get_num_threads(),
     }
     return Training(config, learner, examples, description, trainer)
+
+
+def _set_threads(former: int, config: Config, changes: Changes, learner: Learner) -> None:
+    """Compute with as many threads as until now; with another number if the config changed."""
+    torch.set_num_threads(default_threads())
+    is_changed = changes.touch("train", "threads")
+    torch.set_num_threads(choose_threads(config, learner.network) if is_changed else former)
+
+
+def _tell_machine(run: Run, data: Mapping[str, Any], device: torch.device, wish: _Wish) -> None:
+    """Say what of the machine is another than until now."""
+    former = {
+        "device": run.facts["device"],
+        "threads": data["threads"],
+        "torch": data["versions"]["torch"],
+    }
+    now = {
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    for warning in told_machine(former, now, cores=_cores()):
+        wish.talk.warn(warning)
+    ranks, here = run.facts.get("ranks", 1), wish.distribution.world_size
+    if here != ranks:
+        wish.talk.warn(
+            f"resumed by {_processes(here)} instead of {ranks}: dropout draws anew, and last bits "
+            "will differ"
+        )
 
 
 def _with_code(run: Run, data: Mapping[str, Any], wish: _Wish) -> Mapping[str, Any]:
@@ -246,12 +265,10 @@ def _config(
     run: Run, before: Mapping[str, Any], data: Mapping[str, Any], wish: _Wish
 ) -> tuple[Config, Changes]:
     """Return the config to go on with, and what it changes, said aloud."""
+    config_in(data, run.last, trust_code=wish.trust_code)  # is known here, or is told to be newer
     stored = stored_in(data, run.last, trust_code=wish.trust_code)
     after = changed_data(data["config"], wish.overrides, allowed=wish.allowed, stored=stored)
-    config, changes = (
-        config_from(after, os.environ, stored=stored),
-        Changes(data["config"], after),
-    )
+    config, changes = config_from(after, os.environ, stored=stored), Changes(data["config"], after)
     changes.check(has_history=bool(data["state"]["epoch"]))
     if changes.touch("loss"):
         stored = stored_in(before, run.last, trust_code=wish.trust_code)
@@ -271,7 +288,6 @@ def _check_data(run: Run, data: Mapping[str, Any], sources: Sources, wish: _Wish
         "training goes on with what is there now, and rows may have changed from one part to "
         "another",
     )
-    run.update(files=condensed(sources.files))
 
 
 def _state(

@@ -40,6 +40,7 @@ from tests.faults.trainings import TRAININGS
 
 _MORE_KILLS = 1 / 3
 _MOST_MORE = 3
+_SECONDS_TO_END = 5.0
 _BESIDE = """
 from dlcli import saving
 saving._Snapshot.is_on_device = lambda self: True
@@ -229,10 +230,18 @@ def _saved_step(runs: Path) -> int:
 
 
 def _is_alive(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
+    """Say whether a process of a group outlives it by seconds.
+
+    `git`, which a run asks for its commit, has the system for its parent then, and that takes a
+    moment to bury it.
+    """
+    end = time.monotonic() + _SECONDS_TO_END
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.01)
     return True
 
 

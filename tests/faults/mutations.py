@@ -115,8 +115,8 @@ MUTATIONS = {
     ),
     "threads": Mutation(
         "the number of threads",
-        [("commands/resume.py", '    threads = data["threads"]\n', "    threads = 1\n")],
-        [_STATE],
+        [("commands/resume.py", "if is_changed else former)", "if is_changed else 1)")],
+        ["tests/test_resume_changes.py"],
     ),
     "fingerprint": Mutation(
         "the hash of the data",
@@ -208,6 +208,16 @@ MUTATIONS = {
 }  # fmt: skip
 
 
+def changed_files(mutation: Mutation) -> dict[str, str]:
+    """Return the texts of a mutated program's files that are not as they were, by their places."""
+    texts: dict[str, str] = {}
+    for name, old, new in mutation.changes:
+        text = texts.get(name) or (REPOSITORY / "dlcli" / name).read_text()
+        assert text.count(old) == 1, f"{name} no longer has, once, {old!r}"
+        texts[name] = text.replace(old, new)
+    return texts
+
+
 def mutated(mutation: Mutation, folder: Path) -> None:
     """Put a copy of the program and its tests into a folder, with one thing left out."""
     for name in _COPIED:
@@ -217,11 +227,8 @@ def mutated(mutation: Mutation, folder: Path) -> None:
             shutil.copytree(source, folder / name, ignore=ignored)
         else:
             shutil.copy(source, folder / name)
-    for name, old, new in mutation.changes:
-        path = folder / "dlcli" / name
-        text = path.read_text()
-        assert text.count(old) == 1, f"{name} no longer has, once, {old!r}"
-        path.write_text(text.replace(old, new))
+    for name, text in changed_files(mutation).items():
+        (folder / "dlcli" / name).write_text(text)
 
 
 def failing_test(mutation: Mutation) -> str | None:

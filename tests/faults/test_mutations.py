@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.mutations import MUTATIONS, failing_test, mutated
+from tests.faults.mutations import MUTATIONS, changed_files, failing_test
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
-def test_a_mutation_still_fits_the_program(name: str, tmp_path_factory) -> None:
-    mutated(MUTATIONS[name], tmp_path_factory.mktemp("mutated"))
+def test_a_mutation_still_fits_the_program(name: str) -> None:
+    assert changed_files(MUTATIONS[name])
 
 
 @pytest.mark.slow

@@ -146,6 +146,19 @@ def test_a_newer_checkpoint_is_left_alone(finished: Path, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+def test_a_config_that_a_newer_program_wrote_is_told(finished: Path, tmp_path: Path) -> None:
+    last = finished / "checkpoints" / "last.safetensors"
+    saved = checkpoint.load(last)
+    config = {**saved.data["config"], "train": {**saved.data["config"]["train"], "haste": 1}}
+    for version, code in (("99.0", 6), ("0.0.1", 3)):
+        data = {**saved.data, "config": config, "versions": {"dlcli": version, "torch": "9"}}
+        checkpoint.save(last, tensors=saved.tensors, data=data)
+        for words in (["train", "--resume", "latest"], ["evaluate", str(last)]):
+            done = dlcli(*words, folder=tmp_path, check=code)
+            assert "unknown key `haste` in `train`" in done.stderr
+            assert ("was written by dlcli 99.0, and this is" in done.stderr) is (code == 6)
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "missing"])
 def test_the_checkpoint_before_a_damaged_one_is_gone_on_from(
     damage: str, finished: Path, trained: Path, tmp_path: Path

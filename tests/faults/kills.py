@@ -317,25 +317,27 @@ def main() -> None:
     parser.add_argument("--signals", type=int, default=0, help="SIGTERMs and SIGINTs")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--jobs", type=int, default=1, help="experiments at a time")
-    parser.add_argument("--folder", type=Path, help="an empty folder to work in, kept")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="an empty folder to work in, kept; another is if all is not well",
+    )
     given = parser.parse_args()
-    is_well = True
+    place, is_well = given.folder or Path(tempfile.mkdtemp(prefix="kills-")), True
     for stops, is_orderly in ((given.kills, False), (given.signals, True)):
         if not stops:
             continue
         start = time.monotonic()
-        folder = given.folder or Path(tempfile.mkdtemp(prefix="kills-"))
-        folder = (folder / ("signals" if is_orderly else "kills")).resolve()
+        folder = (place / ("signals" if is_orderly else "kills")).resolve()
         folder.mkdir(parents=True)
         found = run_experiments(
             folder, stops=stops, seed=given.seed, jobs=given.jobs, is_orderly=is_orderly
         )
         summary = summed_up(found, time.monotonic() - start)
         sys.stdout.write(json.dumps({"by": folder.name} | summary) + "\n")
-        if summary["faults"]:
-            is_well = False
-        else:
-            shutil.rmtree(folder)
+        is_well &= not summary["faults"]
+    if is_well and not given.folder:
+        shutil.rmtree(place)
     sys.exit(not is_well)
 
 

@@ -67,6 +67,7 @@ def is_silent(done: CompletedProcess[str]) -> bool:
     return (done.stdout, done.stderr) == ("", "")
 
 
+@pytest.mark.slow
 def test_two_ranks_give_the_losses_of_one_process_and_one_of_them_talks(folder: Path) -> None:
     first, second = together("train", "iris.yaml", "--json", folders=[folder] * 2)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands in a config: ``("optimizer", "lr")``, ``("metrics", 0)``."""
@@ -47,6 +48,8 @@ class DlcliError(Exception):
 
     code = 1
     kind = "error"
+    runs: Sequence[Mapping[str, Any]] = ()
+    """Results of runs that were complete before one of several failed, what `--json` prints."""
 
     def __init__(
         self, faults: str | Sequence[Fault], *, suggestion: str = "", path: KeyPath = ()

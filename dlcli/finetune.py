@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from torch import nn
 
 from dlcli import checkpoint
 from dlcli.build import Learner
+from dlcli.data.preprocessor import Preprocessor
 from dlcli.errors import ConfigError
 from dlcli.files import relative
+from dlcli.models.readers import readers
+from dlcli.models.stems import IdsStem
+from dlcli.selftest import generated_inputs
 from dlcli.trained import weights_of
 
 _INIT = ("train", "init_from")
@@ -24,7 +29,8 @@ _MEANINGS = ("categories", "vocabulary", "classes")
 def init_from(learner: Learner, path: Path) -> list[str]:
     """Give a learner the weights of a checkpoint, wherever name and shape fit.
 
-    Weights that stand for words, categories or classes are taken only where these are the same.
+    Weights that stand for words, categories or classes are taken only where these are the same,
+    those of layers that read the inputs only where these are the same columns in the same order.
     The buffers of batch norm come along; how inputs are scaled stays as the training part says.
 
     Returns:
@@ -32,21 +38,30 @@ def init_from(learner: Learner, path: Path) -> list[str]:
 
     Raises:
         CheckpointError: There is no such checkpoint, or it is damaged.
-        ConfigError: Nothing in it fits.
+        ConfigError: Nothing in it fits; or the inputs are others, and which layers read them
+            cannot be told.
     """
     loaded = checkpoint.load(path)
     network = learner.network
     own = {name: network.state_dict()[name] for name in _learned(network)}
     other = _other_meanings(learner.preprocessor.state(), loaded.data["preprocessor"])
+    given = Preprocessor.from_state(loaded.data["preprocessor"])
+    difference = _difference(_columns(given, network), _columns(learner.preprocessor, network))
+    reading = _reading(learner, difference) if difference else set()
+    other |= {"stem"} if difference else set()
     found = {
         name: value
         for name, value in weights_of(loaded).items()
-        if name in own and own[name].shape == value.shape and not _is_part(name, other)
+        if name in own
+        and own[name].shape == value.shape
+        and not _is_part(name, other)
+        and name.rpartition(".")[0] not in reading
     }
     if not found:
+        besides = f"; {difference}" if difference else ""
         raise ConfigError(
-            f"none of the {len(own)} weights here is in `{relative(path)}` with the same name and "
-            "shape",
+            f"none of the {len(own)} weights here is in `{relative(path)}` with the same name, "
+            f"shape and meaning{besides}",
             path=_INIT,
             suggestion="`dlcli summary` lists the layers; take a checkpoint of the same `model`",
         )
@@ -55,7 +70,8 @@ def init_from(learner: Learner, path: Path) -> list[str]:
             own[name].copy_(value)
     new = [name for name in own if name not in found]
     said = f"init_from: {len(found)} of {len(own)} weights are those of {relative(path)}"
-    return [f"{said}; new: {_listed(new)}" if new else said]
+    told = f"init_from: {difference}: the layers that read them are new"
+    return [f"{said}; new: {_listed(new)}" if new else said, *([told] if difference else [])]
 
 
 def _learned(network: nn.Module) -> list[str]:
@@ -75,6 +91,62 @@ def _other_meanings(own: Mapping[str, Any], given: Mapping[str, Any]) -> set[str
         for side, part in sides.items()
         if list(_meanings(own[side])) != list(_meanings(given[side]))
     }
+
+
+def _columns(preprocessor: Preprocessor, network: nn.Module) -> dict[str, tuple[Any, ...]]:
+    """Return the columns that a network reads, in their order: by name, what their values mean.
+
+    Categories are told where the stem has no weights for them, which would be left out by
+    themselves; of texts, pictures and sounds the size of a row may be another.
+    """
+    spec = preprocessor.spec
+    if spec.window is not None and spec.window.per_channel:
+        spec = spec.one_channel()
+    fields = [field for block in spec.blocks.values() for field in block]
+    has_ids = any(isinstance(module, IdsStem) for module in network.modules())
+    columns: dict[str, tuple[Any, ...]] = {}
+    for field in fields:
+        width = field.shape if field.kind == "number" else ()
+        columns[field.name] = (field.kind, width, field.embedding_size)
+        if field.kind == "category" and (has_ids or not field.embedding_size):
+            columns[field.name] += (*_meanings([preprocessor.inputs[field.name].state()]),)
+    return columns
+
+
+def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return in words how columns differ, from the first that does; nothing where none does.
+
+    A lone column may be called anything, as there is none to take it for.
+    """
+    if len(there) == len(here) == 1 and [*there.values()] == [*here.values()]:
+        return ""
+    pairs = list(zip_longest(there.items(), here.items()))
+    first = next((place for place, (one, other) in enumerate(pairs) if one != other), None)
+    if first is None:
+        return ""
+    names = [list(side)[first:] for side in (there, here)]
+    if names[0] == names[1]:
+        return f"`{names[0][0]}` has other values there"
+    there_are, here_are = (_listed(side) or "none more" for side in names)
+    return f"the inputs there are {there_are}, here {here_are}"
+
+
+def _reading(learner: Learner, difference: str) -> set[str]:
+    """Return the layers that read the inputs themselves, after the stem.
+
+    Raises:
+        ConfigError: It cannot be told.
+    """
+    inputs = generated_inputs(learner.preprocessor.spec, rows=2)
+    blocks = {name: block.to(learner.device) for name, block in inputs.items()}
+    found = readers(learner.network, blocks)
+    if not found:
+        raise ConfigError(
+            f"{difference}, and which layers read them cannot be told",
+            path=_INIT,
+            suggestion="take a checkpoint of the same inputs, in the same order",
+        )
+    return found
 
 
 def _meanings(states: Iterable[Mapping[str, Any]]) -> Iterable[list[Any]]:

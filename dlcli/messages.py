@@ -38,7 +38,8 @@ def as_json(error: DlcliError) -> str:
         }
         for fault in error.faults
     ]
-    return json.dumps({"schema": 1, "status": "error", "code": error.code, "errors": errors})
+    told = {"schema": 1, "status": "error", "code": error.code, "errors": errors}
+    return json.dumps(told | ({"runs": list(error.runs)} if error.runs else {}))
 
 
 def _block(kind: str, fault: Fault) -> str:

@@ -121,6 +121,14 @@ USAGE = {
     "config beside --resume": (["train", "iris.yaml", "--resume", "latest"], "its own config"),
     "override without --resume": (["train", "iris.yaml", "--override"], "goes with --resume"),
     "seeds beside --resume": (["train", "--resume", "latest", "--seeds", "2"], "one run"),
+    "seeds beside --dry-run": (
+        ["train", "iris.yaml", "--dry-run", "--seeds", "2"],
+        "without --seeds",
+    ),
+    "batches beside --dry-run": (
+        ["train", "iris.yaml", "--dry-run", "--overfit-batches", "1"],
+        "--dry-run checks one whole training, without --overfit-batches",
+    ),
     "split": (["evaluate", "latest", "--split", "tset"], "--split tset is unknown"),
     "part that is not there": (["evaluate", "latest", "--split", "val", "--quiet"], "no val part"),
     "format beside --json": (["predict", "1", "2", "--format", "csv"], "cannot both hold"),
@@ -246,6 +254,11 @@ def test_3_an_override_is_named_as_such(folder: Path) -> None:
     (error,) = one_object(done)["errors"]
     assert error["file"] == "command line: optimizer.lrr=1"
     assert "did you mean `lr`?" in error["suggestion"]
+
+
+def test_3_deterministic_is_the_key_of_that_name(finished: Path) -> None:
+    done = dlcli("train", "--resume", "latest", "--deterministic", folder=finished, check=3)
+    assert "`train.deterministic` cannot change within a run" in done.stderr
 
 
 # 4: editing the data mends it

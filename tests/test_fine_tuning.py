@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from dlcli import checkpoint
+from dlcli.finetune import _columns, _difference
 from dlcli.trained import open_trained, weights_of
+from tests.checks.made import begun
 from tests.command_line import CONFIGS, as_json
 from tests.command_line import dlcli as run_dlcli
+from tests.kinds import write_csv
 
 DIGITS = CONFIGS / "digits-mlp.yaml"
 
@@ -75,6 +78,67 @@ def test_weights_of_other_classes_are_new(folder: Path) -> None:
     )
     assert "4 of 6 weights" in done.stderr
     assert "new: head.linear.weight, head.linear.bias" in done.stderr
+
+
+def test_layers_that_read_other_columns_are_new(folder: Path) -> None:
+    """The same rows with their columns in another order: name and shape of every weight fit."""
+    rows = [(i % 7, i % 5, i % 3, "yes" if i % 7 > 3 else "no") for i in range(60)]
+    for name, order in {"abc": (0, 1, 2), "cba": (2, 1, 0)}.items():
+        lines = [
+            ",".join(str(row[i]) for i in (*order, 3)) for row in [("a", "b", "c", "y"), *rows]
+        ]
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+        (folder / f"{name}.yaml").write_text(
+            f"data: {{name: table, path: {name}.csv, target: y}}\nmodel: mlp\n"
+        )
+    place = as_json("train", "abc.yaml", "train.epochs=1", folder=folder)["checkpoint"]
+    words = ("train.epochs=1", f"train.init_from={place}")
+    same = run_dlcli("train", "abc.yaml", *words, folder=folder).stderr
+    assert "init_from: 6 of 6 weights" in same
+    other = run_dlcli("train", "cba.yaml", *words, folder=folder).stderr
+    assert "init_from: 4 of 6 weights" in other
+    assert "new: body.layers.0.0.weight, body.layers.0.0.bias\n" in other
+    assert (
+        "init_from: the inputs there are a, b, c, here c, b, a: the layers that read them are new\n"
+    ) in other
+    nothing = run_dlcli("train", "cba.yaml", "model=linear", *words, folder=folder, check=3).stderr
+    assert "same name, shape and meaning; the inputs there are a, b, c, here c, b, a" in nothing
+
+
+LEAF, PETAL = ["oak", "ash", "elm"] * 20, ["oak", "ash", "fir"] * 20
+LENGTH, WIDTH = [i % 7 for i in range(60)], [i % 5 for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "options", "said"),
+    [
+        ({"a": LENGTH, "b": WIDTH}, {"a": LENGTH, "b": WIDTH}, "", ""),
+        ({"a": LENGTH}, {"z": WIDTH}, "", ""),  # a lone column may be called anything
+        ({"t": ["a b"] * 60}, {"t": ["a b a b", "b"] * 30}, ", types: {t: text}", ""),  # longer
+        ({"a": LENGTH, "b": WIDTH}, {"b": WIDTH, "a": LENGTH}, "", "there are a, b, here b, a"),
+        ({"a": LENGTH, "b": WIDTH}, {"a": LENGTH, "c": WIDTH}, "", "there are b, here c"),
+        ({"a": LENGTH}, {"a": LENGTH, "b": WIDTH}, "", "the inputs there are none more, here b"),
+        ({"a": LENGTH, "k": LEAF}, {"a": LENGTH, "k": PETAL}, "", ""),  # the stem's own weights
+        (
+            {"a": LENGTH, "k": LEAF},
+            {"a": LENGTH, "k": PETAL},
+            ", categories: {encoding: one_hot}",
+            "`k` has other values there",
+        ),
+    ],
+)
+def test_other_columns_are_told(
+    there: dict[str, list[Any]], here: dict[str, list[Any]], options: str, said: str, tmp_path: Path
+) -> None:
+    columns = []
+    for name, given in {"there": there, "here": here}.items():
+        rows = zip(*given.values(), ["yes", "no", "no"] * 20, strict=True)
+        write_csv(tmp_path / f"{name}.csv", " ".join([*given, "y"]), rows)
+        text = f"data: {{name: table, path: {name}.csv, target: y{options}}}\nmodel: mlp\n"
+        learner = begun(tmp_path, text)[1].learner
+        columns.append(_columns(learner.preprocessor, learner.network))
+    told = _difference(*columns)
+    assert (said in told) if said else not told
 
 
 @pytest.mark.parametrize(

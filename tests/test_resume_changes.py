@@ -109,7 +109,6 @@ def test_another_key_is_refused_and_override_named(resume: Any, folder: Path) ->
         (["train.ema=0.9"], ["train.ema: null -> 0.9"]),
         (["train.precision=fp16"], ["train.precision: fp32 -> fp16"]),
         (["train.accumulate=2"], ["train.accumulate: 1 -> 2"]),
-        (["loss=huber"], ["loss.name: null -> huber"]),
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",
 )
@@ -124,6 +123,64 @@ def test_with_override_it_changes_and_is_said_aloud(
     section, _, option = key.partition(".")
     kept = last(folder).data["config"][section]
     assert str(kept[option or "name"]) == value
+
+
+def test_patience_that_is_spent_is_why_nothing_is_trained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a rate of nearly 0 no epoch is better than the first."""
+    words = ["optimizer.lr=1e-30", "train.early_stopping.patience=1", "train.epochs=9"]
+    train_config(read_config(folder / "numbers.yaml", words), runs_dir=folder / "runs")
+    capsys.readouterr()
+    runs = {"runs_dir": folder / "runs"}
+    outcome = resume_run("latest", ["train.epochs=20"], **runs)
+    said = capsys.readouterr().err
+    assert (outcome.data["stop_reason"], outcome.data["epochs"]) == ("early_stopping", 2)
+    assert "stopped early after epoch 2, its best is epoch 1: nothing is left to train" in said
+    assert "`--override train.early_stopping=null`, or a patience above 1, goes on" in said
+    assert "resuming" not in said
+    outcome = resume_run(
+        "latest", ["train.early_stopping=null", "train.epochs=3"], may_change=True, **runs
+    )
+    assert outcome.data["epochs"] == 3
+
+
+def test_the_resolved_config_says_what_changed(resume: Any, folder: Path) -> None:
+    resolved = find_run("latest", folder / "runs") / "resolved.yaml"
+    before = resolved.read_text()
+    resume("train.epochs=3", may_change=False)
+    changed = before.replace("epochs: 2\n", "epochs: 3\n").replace("1e-09\n", "3600.0\n")
+    assert resolved.read_text() == changed
+    resolved.unlink()
+    resume("optimizer.lr=0.25")
+    assert resolved.read_text() == changed.replace("lr: 0.001\n", "lr: 0.25\n")
+
+
+def test_a_reference_to_a_variable_stays_one_in_the_resolved_config(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RATE", "0.01")
+    read = read_config(folder / "numbers.yaml", ["optimizer.lr=${env:RATE}"])
+    place = train_config(read, runs_dir=folder / "runs", is_quiet=True).data["run_dir"]
+    resolved = Path(place).resolve() / "resolved.yaml"
+    before = resolved.read_text()
+    assert '"${env:RATE}"' in before
+    resume_run("latest", ["train.epochs=3"], runs_dir=folder / "runs", is_quiet=True)
+    assert resolved.read_text() == before.replace("epochs: 2\n", "epochs: 3\n")
+
+
+def test_a_run_without_a_checkpoint_remembers_what_changed(resume: Any, folder: Path) -> None:
+    run = find_run("latest", folder / "runs")
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    resume(f"data.path=[{folder / 'more.csv'}]", "train.epochs=3")
+    for path in (run / "checkpoints").iterdir():
+        path.unlink()
+    outcome, _ = resume()
+    assert outcome.data["epochs"] == 3
+    text = (run / "resolved.yaml").read_text()
+    assert "more.csv" in text
+    assert "numbers.csv" not in text
 
 
 def test_the_changed_rate_is_what_is_trained_with(resume: Any, folder: Path) -> None:
@@ -158,6 +215,8 @@ def test_a_part_of_the_epoch_is_not_lost_when_the_batch_size_changes(
         ("data.target=a", "what was learned of them holds for nothing else"),
         ("data.drop=[b]", "what was learned of them holds for nothing else"),
         ("metrics=[r2]", "the epochs until now were measured by the others"),
+        ("loss=huber", "the epochs until now were measured by the other, and the two do not"),
+        ("train.monitor=val_mae", "the best epoch until now was told by the other"),
         ("train.init_from=x.safetensors", "training has begun"),
         ("task=regression", "the network was built for it"),
     ],
@@ -166,11 +225,37 @@ def test_some_cannot_change_even_so(word: str, reason: str, resume: Any, folder:
     with pytest.raises(ConfigError) as caught:
         resume(word)
     key = word.partition("=")[0]
-    first = caught.value.faults[0]
-    assert first.message.startswith(f"`{key}")
-    assert "cannot change within a run, not even with --override" in first.message
-    assert reason in first.message
+    message = fault(caught).message
+    assert message.startswith(f"`{key}` cannot change within a run, not even with --override: ")
+    assert reason in message
     assert last(folder).data["state"]["batch"] == 1
+
+
+@pytest.fixture
+def begun(folder: Path) -> Path:
+    """That folder, where the latest run is one that was stopped within its first epoch."""
+    train_config(
+        read_config(folder / "numbers.yaml", ["train.max_time=1e-9"]),
+        runs_dir=folder / "runs",
+        is_quiet=True,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("word", ["loss=huber", "metrics=[r2]", "train.monitor=val_mae"])
+def test_what_measures_can_change_before_anything_is_measured(
+    word: str, resume: Any, begun: Path
+) -> None:
+    assert last(begun).data["state"]["epoch"] == 0
+    outcome, _ = resume(word)
+    assert outcome.data["epochs"] == 2
+
+
+def test_a_loss_that_wants_other_targets_cannot_change_even_then(resume: Any, begun: Path) -> None:
+    assert last(begun).data["state"]["epoch"] == 0
+    with pytest.raises(ConfigError) as caught:
+        resume("loss=poisson")
+    assert "one of the two losses takes scaled targets, the other does not" in fault(caught).message
 
 
 @pytest.mark.parametrize(
@@ -190,7 +275,6 @@ def test_some_cannot_change_even_so(word: str, reason: str, resume: Any, folder:
             ["train.freeze=['body.*']"],
             "this run cannot go on with another `train.freeze`: the saved optimizer state does not",
         ),
-        (["loss=poisson"], "one of the two losses takes scaled targets, the other does not"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line(words: list[str], message: str, resume: Any) -> None:

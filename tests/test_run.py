@@ -17,7 +17,7 @@ import pytest
 from dlcli.errors import CheckpointError, MachineError
 from dlcli.run import Run, find_checkpoint, find_run, list_runs
 from dlcli.run.claim import clean_name
-from dlcli.run.facts import git_state
+from dlcli.run.facts import git_state, read_facts
 from tests.permissions import locked_out
 
 NOON = datetime(2026, 11, 20, 12, 0, 0)
@@ -168,6 +168,14 @@ def test_the_log_is_written_line_by_line(tmp_path: Path) -> None:
     with Run.open(run.path) as run:
         print("epoch 2", file=run.log)
     assert (run.path / "train.log").read_text() == "epoch 1\nepoch 2\n"
+
+
+def test_a_run_that_goes_on_no_longer_says_how_it_ended(tmp_path: Path) -> None:
+    with create(tmp_path) as run:
+        run.finish("failed", error="the disk is full", result={"epochs": 1})
+        run.resume(rows=0)
+        assert not {"error", "result"} & set(read_facts(run.path))
+        assert read_facts(run.path)["status"] == "running"
 
 
 def test_resuming_keeps_the_rows_that_the_checkpoint_knows(tmp_path: Path) -> None:

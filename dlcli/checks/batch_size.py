@@ -40,7 +40,7 @@ def fitting_batch_size(
     Raises:
         MachineError: Not even one row fits, or not the parts into which `train.accumulate` cuts.
     """
-    most, why = _bound(len(train))
+    most, why = _bound(len(train), parts=config.train.accumulate)
     if learner.device.type == "cuda":
         fitting = _tried(config, learner, train, most)
     else:
@@ -55,12 +55,19 @@ def fitting_batch_size(
     return fitting, why if fitting == most else "memory holds no more"
 
 
-def _bound(rows: int) -> tuple[int, str]:
-    """Return the largest power of two that leaves an epoch steps enough, and why not more."""
+def _bound(rows: int, *, parts: int = 1) -> tuple[int, str]:
+    """Return the largest power of two that leaves an epoch steps enough, and why not more.
+
+    It is no fewer rows than the parts into which a step is to be cut.
+    """
     enough = max(1, rows // FEWEST_STEPS)
-    if enough >= MOST:
-        return MOST, "larger ones hardly train faster"
-    return 1 << (enough.bit_length() - 1), f"an epoch of {rows:,} rows keeps {FEWEST_STEPS} steps"
+    most, why = MOST, "larger ones hardly train faster"
+    if enough < MOST:
+        most = 1 << (enough.bit_length() - 1)
+        why = f"an epoch of {rows:,} rows keeps {FEWEST_STEPS} steps"
+    if most < parts:
+        return 1 << (parts - 1).bit_length(), f"`train.accumulate` cuts it into {parts:,} parts"
+    return most, why
 
 
 def _tried(config: Config, learner: Learner, train: Examples, most: int) -> int:

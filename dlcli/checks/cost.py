@@ -16,6 +16,7 @@ from dlcli.checks.trial import trial
 from dlcli.config.config import Config
 from dlcli.data.examples import Examples
 from dlcli.data.wording import counted
+from dlcli.errors import DivergedError
 
 _UNTIMED, _STEPS, _SECONDS = 2, 20, 2.0
 _MB = 1e6
@@ -42,15 +43,25 @@ class Cost:
     memory_bytes: int | None
 
 
-def foretell(config: Config, learner: Learner, examples: Mapping[str, Examples]) -> Cost:
-    """Take a few steps on a copy and measure them; to be asked before all that takes memory."""
+def foretell(config: Config, learner: Learner, examples: Mapping[str, Examples]) -> Cost | None:
+    """Take a few steps on a copy and measure them; to be asked before all that takes memory.
+
+    Their learning rate is 0: a step takes as long, and no loss explodes.
+
+    Returns:
+        The cost; None where the loss is not finite even so, and no step can be taken.
+    """
     train, device = examples["train"], learner.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     trainer = trial(config, learner, train, factor=None)
+    trainer.optimizer.lr = 0.0
     steps = -(-len(train) // trainer.batch_size)
     drawn = _seconds(lambda: train.for_epoch(config.seed, 0), device)
-    taken = _step_seconds(trainer.steps(train, None, epochs=_UNTIMED + _STEPS), device)
+    try:
+        taken = _step_seconds(trainer.steps(train, None, epochs=_UNTIMED + _STEPS), device)
+    except DivergedError:
+        return None
     epoch = drawn + steps * median(taken)
     if "val" in examples:
         epoch += _measuring_seconds(learner, examples["val"])

@@ -92,7 +92,8 @@ def _skill(column: Tensor, targets: Tensor, *, is_number: bool, is_class: bool) 
     if is_number:
         rest = torch.minimum(rest, _line_rest(column.double(), targets))
     variance = targets.var(0, unbiased=False)
-    return float((1 - rest / variance.clamp(min=1e-30)).max())
+    shares = 1 - rest / variance.clamp(min=1e-30)
+    return float(shares.where(variance > 0, 0).max())  # of one that is constant there is nothing
 
 
 def _nearest(values: Tensor, targets: Tensor, wanted: Tensor) -> Tensor:

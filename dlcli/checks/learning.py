@@ -69,6 +69,8 @@ def check_by_heart(config: Config, learner: Learner, train: Examples) -> Finding
     batch = rows.slice(0, len(rows))
     least = _least_loss(learner, batch.targets)
     first = float(learner.loss(outputs_of(learner.network, batch.inputs), batch.targets))
+    if not isfinite(first):
+        return warning("by heart", "not tried: the loss is not finite before the first step")
     near, end = least + _NEAR * (first - least), monotonic() + _SECONDS
     best, steps = first, 0
     for factor in _FACTORS:

@@ -8,13 +8,7 @@ from pathlib import Path
 
 import torch
 
-_MEMINFO = Path("/proc/meminfo")
-_GROUP = Path("/sys/fs/cgroup")
-_GROUPS = (
-    (_GROUP / "memory.max", _GROUP / "memory.current"),
-    (_GROUP / "memory/memory.limit_in_bytes", _GROUP / "memory/memory.usage_in_bytes"),
-)
-"""Limit and use of a control group, of version 2 and of version 1."""
+from dlcli.memory import free_memory
 
 
 def peak_memory(device: torch.device) -> int:
@@ -32,28 +26,6 @@ def available_memory(device: torch.device) -> int | None:
         return free + torch.cuda.memory_reserved(device)
     rest = free_memory()
     return None if rest is None else rest + _resident()
-
-
-def free_memory() -> int | None:
-    """Return the bytes of main memory that are free, within the limit of a container."""
-    found = [value for value in (_free_of_machine(), _free_of_group()) if value is not None]
-    return min(found) if found else None
-
-
-def _free_of_machine() -> int | None:
-    if not _MEMINFO.exists():
-        return None
-    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
-    return int(lines["MemAvailable"].split()[0]) * 1024
-
-
-def _free_of_group() -> int | None:
-    """Return what the limit of a control group, of either version, leaves; None without one."""
-    for limit, used in _GROUPS:
-        if limit.exists() and used.exists():
-            most = limit.read_text().strip()
-            return None if most == "max" else max(0, int(most) - int(used.read_text()))
-    return None
 
 
 def _resident() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ _FAR = 3.0
 _STRETCHES = (1.0, 5.0, 50.0)
 """Factors of all weights: whatever they are, a softmax or sigmoid at the end stays one."""
 _SUMS_TO_ONE = 1e-3
+_AS_LARGE = 1e-3
+"""Share of a loss by which that of the same rows twice may differ: rounding."""
 _FEWEST_OUTPUTS = 8
 
 
@@ -41,6 +44,8 @@ def check_network(learner: Learner, probe: Batch, fresh: nn.Module | None) -> It
     if fresh is not None:
         yield frozen_layers(network, fresh, probe)
     yield first_loss(learner, probe, outputs)
+    if learner.loss_options.code is not None:
+        yield mean_loss(learner, probe, outputs)
     if isinstance(learner.loss_options, CrossEntropyOptions | FocalOptions | BCEOptions):
         yield squashed(learner, probe)
     yield dead_start(network, probe)
@@ -146,13 +151,34 @@ def first_loss(learner: Learner, probe: Batch, outputs: Tensor) -> Finding:
     told = f"the first loss is {number(first)}, that of outputs all 0 {number(chance)}"
     if isinstance(learner.loss_options, CrossEntropyOptions):
         told += f" (ln {outputs.shape[-1]:,})"
-    if not first < float("inf") or (chance > 0 and first > _FAR * chance):
+    if not isfinite(chance):
+        return warning(
+            "first loss",
+            f"{told}: it is the loss itself that is not finite",
+            "look for a division by 0, or a logarithm or root of what is not above 0",
+        )
+    if not isfinite(first) or (chance > 0 and first > _FAR * chance):
         return warning(
             "first loss",
             f"{told}: the network begins far from knowing nothing, and unlearns first",
             "scale inputs and targets, or begin with smaller weights",
         )
     return sound("first loss", told)
+
+
+def mean_loss(learner: Learner, probe: Batch, outputs: Tensor) -> Finding:
+    """Say whether the loss of rows is what it is of the same rows twice, as a mean is."""
+    once = float(learner.loss(outputs, probe.targets))
+    twice = float(learner.loss(torch.cat([outputs] * 2), torch.cat([probe.targets] * 2)))
+    if not abs(twice - once) > _AS_LARGE * max(abs(once), abs(twice)):
+        return sound("mean loss", "the same rows twice have the same loss")
+    return warning(
+        "mean loss",
+        f"the loss is no mean over rows: of {len(probe):,} rows it is {number(once)}, of the same "
+        f"rows twice {number(twice)}; so it changes with the batch size, `train.accumulate` and "
+        "the number of processes, and its learning rate with it",
+        "return the mean, or a value for each row (`reduction='none'`)",
+    )
 
 
 def squashed(learner: Learner, probe: Batch) -> Finding:

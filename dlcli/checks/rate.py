@@ -34,6 +34,8 @@ _WORSE = 1.5
 """Times the loss that a lower rate comes to in as many steps."""
 _GAIN = 0.25
 """Share of the first loss that a lower rate gains beside."""
+_ASTRAY = 0.03
+"""Share of the first loss by which the loss rises, and with a lower rate falls."""
 
 
 def check_rate(config: Config, learner: Learner, train: Examples) -> Finding:
@@ -49,14 +51,26 @@ def check_rate(config: Config, learner: Learner, train: Examples) -> Finding:
         number(last) if isfinite(last) else "what is not finite"
     )
     remedy = "lower `optimizer.lr`; `dlcli lr-find` shows how far"
+    if not isfinite(first):
+        return warning("learning rate", "not tried: the loss is not finite before the first step")
     if not last < _EXPLODED * start:
         return warning("learning rate", f"too high, {told}", remedy)
     for lower in _LOWER if last > _LEARNED * start else ():
         _, better, _ = _run(config, learner, train, lower, rises=rises, steps=steps)
-        if last - better > _GAIN * start and last > _WORSE * abs(better):
+        if _is_far_better(start, last, better) or _is_astray(start, last, better):
             told += f", and at {lower:g} times the rate to {number(better)}"
             return warning("learning rate", f"too high, {told}", remedy)
     return sound("learning rate", told)
+
+
+def _is_far_better(start: float, last: float, better: float) -> bool:
+    return last - better > _GAIN * start and last > _WORSE * abs(better)
+
+
+def _is_astray(start: float, last: float, better: float) -> bool:
+    """Say whether the loss rises at a rate and falls at a lower one."""
+    margin = _ASTRAY * abs(start)
+    return last > start + margin and better < start - margin
 
 
 def _run(

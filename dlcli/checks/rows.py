@@ -101,8 +101,18 @@ def _missing_shares(preprocessor: Preprocessor, train: object) -> dict[str, floa
 
 def _constant(prepared: Prepared) -> Finding:
     found = constant_warnings(prepared.preprocessor)
+    columns = prepared.preprocessor
+    remedies = {
+        "rows in which the target differs, or another `data.target`": columns.targets,
+        "leave such columns out": columns.inputs,
+    }
     if found:
-        return warning("constant", "; ".join(found), "leave such columns out")
+        fitting = [
+            remedy
+            for remedy, encoders in remedies.items()
+            if any(encoder.is_constant for encoder in encoders.values())
+        ]
+        return warning("constant", "; ".join(found), "; ".join(fitting))
     return sound("constant", "no input is the same in every training row")
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
-from math import sqrt
+from math import isnan, nan, sqrt
 from time import monotonic
 
 import torch
@@ -24,6 +23,7 @@ from dlcli.config.config import Config
 from dlcli.data.chosen import chosen
 from dlcli.data.examples import Examples, WindowExamples
 from dlcli.data.spec import DataSpec
+from dlcli.errors import DivergedError
 from dlcli.models.stems import VectorStem
 from dlcli.training.randomness import epoch_order
 
@@ -63,20 +63,20 @@ def check_signal(config: Config, learner: Learner, train: Examples) -> Finding |
     batch = train.take(index)
     targets = _table(batch.targets, len(learner.task.classes))
     parts = _cut(rows, is_ordered=spec.window is not None)
-    scores = chain(
-        _scores(_vectors(stem, batch.inputs), targets, parts),
-        _network_scores(config, learner, train, index, targets, parts[0]),
+    score = next(
+        (s for s in _scores(_vectors(stem, batch.inputs), targets, parts) if s >= _SURE), 0
     )
-    score = next((score for score in scores if score >= _SURE), None)
-    if score is not None:
+    if score < _SURE:
+        score = _network_score(config, learner, train, index, targets, parts[0])
+    if score >= _SURE:
         return sound(
             "signal", f"the inputs tell of the target: {score:.0f} standard errors above chance"
         )
+    steps = f"{_STEPS} steps of the network" + (", which diverged," if isnan(score) else "")
     return warning(
         "signal",
         f"the inputs tell nothing about the target: on {rows:,} training rows neither a linear "
-        f"fit, a kernel fit nor {_STEPS} steps of the network answer rows that they have not seen "
-        "better than chance",
+        f"fit, a kernel fit nor {steps} answer rows that they have not seen better than chance",
         "see whether inputs and labels still belong together (a shuffled column, a wrong join); "
         "or the rows are too few for what they tell",
     )
@@ -174,15 +174,18 @@ def _score(answers: list[Tensor], truths: list[Tensor]) -> float:
     return total / sqrt(variance) if variance > 0 else 0.0
 
 
-def _network_scores(
+def _network_score(
     config: Config,
     learner: Learner,
     train: Examples,
     index: Tensor,
     targets: Tensor,
     part: Tensor,
-) -> Iterator[float]:
-    """Yield the score of a copy of the network, trained for a moment on the rows left over."""
+) -> float:
+    """Return the score of a copy of the network, trained for a moment on the rows left over.
+
+    NaN where that diverges.
+    """
     held_out = index[part.to(index.device)]
     rest = torch.ones(len(train), dtype=torch.bool, device=index.device)
     rest[held_out] = False
@@ -192,12 +195,15 @@ def _network_scores(
         rest[int(held_out.min()) : int(held_out.max()) + reach] = False
     others = chosen(train, rest.nonzero().flatten())
     trainer = trial(config, learner, others)
-    end, step = monotonic() + _SECONDS, 0
-    for step, _ in enumerate(trainer.steps(others, None, epochs=_STEPS), start=1):
-        if step >= _STEPS or monotonic() > end:
-            break
+    end = monotonic() + _SECONDS
+    try:
+        for step, _ in enumerate(trainer.steps(others, None, epochs=_STEPS), start=1):
+            if step >= _STEPS or monotonic() > end:
+                break
+    except DivergedError:
+        return nan
     judged = chosen(train, held_out)
     place = held_out.argsort()
     outputs = [one for one, _ in learner.evaluation.outputs(trainer.model, judged)]
     answers = torch.cat([learner.loss.link(one).double() for one in outputs])
-    yield _score([answers.reshape(len(answers), -1)], [targets[part][place.to(targets.device)]])
+    return _score([answers.reshape(len(answers), -1)], [targets[part][place.to(targets.device)]])

@@ -23,9 +23,13 @@ _FIXED = {
     "data": "the data were read so, and what was learned of them holds for nothing else",
     "data.split": "rows that were trained on would pass for new ones",
     "metrics": "the epochs until now were measured by the others",
+    "loss": "the epochs until now were measured by the other, and the two do not compare",
+    "train.monitor": "the best epoch until now was told by the other: only its weights are kept",
     "train.init_from": "it says with which weights to begin, and training has begun",
 }
 """What cannot change, by the beginning of its key, and why not; the longest that fits says it."""
+_OF_HISTORY = ("metrics", "loss", "train.monitor")
+"""What of that can change as long as no epoch is complete."""
 _DATA = ("path", "val_path", "test_path", "root", "download", "batch_size", "augment")
 """What of `data` can: where it lies, and what is drawn from it."""
 
@@ -69,7 +73,7 @@ class Changes:
         return any(one[: len(path)] == path for one in self.paths)
 
     def check(self, *, has_history: bool) -> None:
-        """Refuse what cannot change.
+        """Refuse what cannot change, each once, however many of its options differ.
 
         Args:
             has_history: Epochs are complete.
@@ -77,14 +81,19 @@ class Changes:
         Raises:
             ConfigError: Something did; all of it at once.
         """
+        fixed = {path: key for path in self.paths if (key := _fixed(path))}
+        named = {
+            path if path[0] == "data" else tuple(key.split(".")): _FIXED[key]
+            for path, key in fixed.items()
+            if key not in _OF_HISTORY or has_history
+        }
         faults = [
             Fault(
                 f"`{dotted(path)}` cannot change within a run, not even with --override: {reason}",
                 path,
                 suggestion="train anew",
             )
-            for path in self.paths
-            if (reason := _reason(path)) and (path[0] != "metrics" or has_history)
+            for path, reason in named.items()
         ]
         if faults:
             raise ConfigError(faults)
@@ -108,12 +117,26 @@ class Changes:
         )
 
 
-def _reason(path: KeyPath) -> str:
-    """Return why a key cannot change; nothing where it can."""
+def _fixed(path: KeyPath) -> str:
+    """Return what of `_FIXED` a key belongs to; nothing where it can change."""
     if path[0] == "data" and path[1] in _DATA:
         return ""
     keys = [dotted(path[:length]) for length in range(len(path), 0, -1)]
-    return next((_FIXED[key] for key in keys if key in _FIXED), "")
+    return next((key for key in keys if key in _FIXED), "")
+
+
+def referring(written: Any, before: Any, after: Any) -> Any:
+    """Return a config as it is from now on, with references to variables that it was written with.
+
+    Args:
+        written: The config until now, references as written.
+        before: The same, variables read.
+        after: The config from now on, variables read.
+    """
+    if isinstance(after, Mapping):
+        texts, values = (one if isinstance(one, Mapping) else {} for one in (written, before))
+        return {key: referring(texts.get(key), values.get(key), v) for key, v in after.items()}
+    return written if before == after and "${env:" in str(written) else after
 
 
 def check_loss(before: Config, after: Config) -> None:

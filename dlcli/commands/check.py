@@ -12,7 +12,7 @@ from torch import nn
 
 from dlcli.build import build_learner, default_threads
 from dlcli.checks.cost import check_cost, foretell
-from dlcli.checks.finding import Finding
+from dlcli.checks.finding import Finding, warning
 from dlcli.checks.independence import check_independence
 from dlcli.checks.leak import check_leaks
 from dlcli.checks.learning import check_by_heart, check_gradients
@@ -29,6 +29,7 @@ from dlcli.data.prepared import Prepared
 from dlcli.data.wording import counted
 from dlcli.messages import printable
 from dlcli.progress import Talk
+from dlcli.schedulers.schedule import endless_warmup
 from dlcli.training.protocols import Batch
 from dlcli.training.randomness import epoch_order
 
@@ -57,7 +58,7 @@ def check_config(read: ReadConfig, *, command: str = "check", is_quiet: bool = F
     findings = [
         *_of_data(prepared, training),
         *_of_model(prepared, training),
-        *check_cost(cost, training.config, training.learner.device),
+        *(check_cost(cost, training.config, training.learner.device) if cost else ()),
     ]
     count = sum(finding.status == "warning" for finding in findings)
     result = {
@@ -66,7 +67,7 @@ def check_config(read: ReadConfig, *, command: str = "check", is_quiet: bool = F
         "status": "ok",
         "warnings": count,
         "checks": [_plain(finding) for finding in findings],
-        "cost": asdict(cost),
+        "cost": cost and asdict(cost),
         "batch_size": training.config.data.rows_per_step,
     }
     return Outcome(result, lambda: _show(findings))
@@ -97,6 +98,9 @@ def _of_model(prepared: Prepared, training: Training) -> Iterator[Finding]:
     yield check_gradients(config, learner, train)
     yield check_by_heart(config, learner, train)
     yield check_rate(config, learner, train)
+    warmup = endless_warmup(config.scheduler, training.steps)
+    if warmup:
+        yield warning("warm-up", warmup, "a share of all steps, such as `scheduler.warmup: 0.05`")
 
 
 def _drawn_anew(prepared: Prepared, training: Training) -> nn.Module | None:

@@ -19,6 +19,7 @@ from dlcli.errors import DataError
 from dlcli.files import relative
 from dlcli.progress import Talk, number
 from dlcli.report.curves import save_lr_curve
+from dlcli.report.pictures import check_ending
 from dlcli.report.scores import plain_table, print_table
 
 _LINES = 20
@@ -29,12 +30,14 @@ def find_lr(read: ReadConfig, *, output: Path | None = None, is_quiet: bool = Fa
 
     Args:
         read: The config as read.
-        output: Where to save a picture of the curve, a PNG file.
+        output: Where to save a picture of the curve, in the format that its name ends with.
         is_quiet: Say nothing on stderr.
 
     Raises:
         DlcliError: See `dlcli.errors` for each cause.
     """
+    if output is not None:
+        check_ending(output)
     talk = Talk(is_quiet=is_quiet)
     torch.set_num_threads(default_threads())
     turn = Turn(read.config, fold=None if read.config.data.folds is None else 0)

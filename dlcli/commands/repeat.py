@@ -27,15 +27,23 @@ def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
         The mean and the standard deviation (of a sample) of every score, and each run's result;
         runs that measured nothing, as no epoch of them was completed, are left out of the mean. Or
         the outcome of an interrupted run, with those before it, where there was one.
+
+    Raises:
+        Exception: What a run raises, with the results of those before it as `runs`.
     """
     runs: list[Mapping[str, Any]] = []
     for offset in range(count):
-        outcome = train(offset)
+        try:
+            outcome = train(offset)
+        except Exception as error:
+            error.runs = tuple(runs)  # type: ignore[attr-defined]
+            if runs:
+                talk.say(_told(runs, count, "failed"))
+            raise
         if outcome.exit_code:
             return _interrupted(outcome, runs, count, talk)
         runs.append(outcome.data)
-    spreads = {part: _spread([run["metrics"][part] for run in runs]) for part in runs[0]["metrics"]}
-    kinds, baseline = _baselines([run["baseline"] for run in runs])
+    spreads, kinds, baseline = _spreads(runs)
     result = {
         "schema": 1,
         "command": "train",
@@ -47,15 +55,37 @@ def repeat(train: Callable[[int], Outcome], count: int, talk: Talk) -> Outcome:
         "warnings": list(dict.fromkeys(text for run in runs for text in run["warnings"])),
         "runs": runs,
     }
-    columns = spreads | {f"{kinds.get('name')} ({kinds.get('part')})": baseline}
 
     def show() -> None:
-        if any(columns.values()):
-            print_spread(columns, count)
+        show_runs(runs)
         talk.say(f"runs: {', '.join(run['run_dir'] for run in runs)}")
         talk.say(f"next: dlcli evaluate {runs[0]['run_dir']}")
 
     return Outcome(result, show)
+
+
+def show_runs(runs: Runs) -> None:
+    """Print the mean and the standard deviation of the scores of complete runs, at least one."""
+    spreads, kinds, baseline = _spreads(runs)
+    columns = spreads | {f"{kinds.get('name')} ({kinds.get('part')})": baseline}
+    if any(columns.values()):
+        print_spread(columns, len(runs))
+
+
+def _spreads(
+    runs: Runs,
+) -> tuple[dict[str, dict[str, Scores] | None], dict[str, str], dict[str, Scores] | None]:
+    """Return the spread of each part's scores, and name, part and spread of the baseline."""
+    spreads = {part: _spread([run["metrics"][part] for run in runs]) for part in runs[0]["metrics"]}
+    return spreads, *_baselines([run["baseline"] for run in runs])
+
+
+def _told(runs: Runs, count: int, how: str) -> str:
+    places = f" ({', '.join(run['run_dir'] for run in runs)})" if runs else ""
+    return (
+        f"{len(runs)} of {count} runs were complete{places}; those after the {how} one were not "
+        "begun"
+    )
 
 
 def _interrupted(outcome: Outcome, runs: Runs, count: int, talk: Talk) -> Outcome:
@@ -63,10 +93,7 @@ def _interrupted(outcome: Outcome, runs: Runs, count: int, talk: Talk) -> Outcom
 
     def show() -> None:
         outcome.show()
-        talk.say(
-            f"{len(runs)} of {count} runs were complete; those after the interrupted one were not "
-            "begun"
-        )
+        talk.say(_told(runs, count, "interrupted"))
 
     return replace(outcome, data=outcome.data | {"runs": list(runs)}, show=show)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,21 +27,25 @@ from dlcli.commands.changes import (
     check_loss,
     check_weights,
     moved,
+    referring,
     told_machine,
 )
 from dlcli.commands.complete import Training, complete, led
 from dlcli.commands.outcome import Outcome
-from dlcli.commands.train import Turn, examples_to_train, train_in
+from dlcli.commands.train import Turn, examples_to_train, tell_storage, train_in
 from dlcli.config.code import changed_files, read_again, stored_code
 from dlcli.config.config import Config
+from dlcli.config.nodes import Origin
 from dlcli.config.own import own_codes
-from dlcli.config.read import Stored, changed_data, config_from, read_config
+from dlcli.config.read import Stored, changed_data, config_from, read_config, to_yaml
+from dlcli.config.yaml import parse
 from dlcli.data.examples import Examples
 from dlcli.data.origins import condensed, differences
 from dlcli.data.prepare import restore
 from dlcli.data.sources.source import Sources
 from dlcli.data.split import PARTS
-from dlcli.errors import CheckpointError, DataError, NewerError
+from dlcli.data.staging import placed
+from dlcli.errors import CheckpointError, ConfigError, DataError, NewerError
 from dlcli.files import JSON, relative
 from dlcli.progress import Talk
 from dlcli.ranks import check_rows, in_turns, joined, own_device
@@ -59,6 +64,7 @@ def resume_run(
     may_change: bool = False,
     trust_code: bool = False,
     is_quiet: bool = False,
+    is_verbose: bool = False,
 ) -> Outcome:
     """Go on with a run from its last checkpoint, in the same run directory.
 
@@ -71,6 +77,7 @@ def resume_run(
         may_change: Other keys may, and so may the data and own code; all of it is said aloud.
         trust_code: Whether code that the checkpoint holds may run.
         is_quiet: Say nothing on stderr.
+        is_verbose: Say more.
 
     Raises:
         CheckpointError: The run is missing, busy, or has no whole checkpoint; or its data changed.
@@ -78,7 +85,11 @@ def resume_run(
     """
     with joined() as distribution:
         wish = _Wish(
-            tuple(overrides), may_change, trust_code, Talk(is_quiet=is_quiet), distribution
+            tuple(overrides),
+            may_change,
+            trust_code,
+            Talk(is_quiet=is_quiet, is_verbose=is_verbose),
+            distribution,
         )
         with led(lambda: Run.open(find_run(name, runs_dir)), distribution) as run:
             if distribution.first(run.has_checkpoint):
@@ -127,22 +138,36 @@ def _go_on(run: Run, wish: _Wish) -> Outcome:
     talk = wish.talk
     loaded, is_newest = _last_checkpoint(run, talk, wish.distribution)
     training = _restored(run, loaded, wish)
+    _write_resolved(run, loaded.data["config"], training.description["config"])
     _bring_up_to_date(run, training, is_newest=is_newest)
-    state, epochs = training.trainer.state, training.config.train.epochs
     with talk.logging_to(run.log):
-        if state.epoch < epochs:
-            talk.say(f"resuming {relative(run.path)} after step {state.step}")
-        else:
-            talk.say(
-                f"{relative(run.path)} has all its {state.epoch} epochs: nothing is left to "
-                "train (`train.epochs=N` goes on to N)"
-            )
+        talk.say(_told_rest(run, training))
         return complete(run, training, talk)
+
+
+def _told_rest(run: Run, training: Training) -> str:
+    """Return what to say of the training that is left: where it goes on, or why nothing is."""
+    state, options, place = training.trainer.state, training.config.train, relative(run.path)
+    if state.epoch >= options.epochs:
+        return (
+            f"{place} has all its {state.epoch} epochs: nothing is left to train "
+            "(`train.epochs=N` goes on to N)"
+        )
+    stopping, monitor = options.early_stopping, build_monitor(training.config, training.learner)
+    is_over = stopping is not None and monitor.is_patience_spent(state.history, stopping.patience)
+    if stopping is not None and is_over and state.batch == 0:
+        return (
+            f"{place} stopped early after epoch {state.epoch}, its best is epoch "
+            f"{monitor.best_epoch(state.history)}: nothing is left to train "
+            f"(`--override train.early_stopping=null`, or a patience above {stopping.patience}, "
+            "goes on)"
+        )
+    return f"resuming {place} after step {state.step}"
 
 
 def _begin_again(run: Run, wish: _Wish) -> Outcome:
     """Train a run from the beginning, which was stopped before its first checkpoint."""
-    resolved, folder = run.path / "resolved.yaml", Path(run.facts["config_folder"])
+    resolved, folder = run.resolved, Path(run.facts["config_folder"])
     read = read_config(resolved, trust_code=wish.trust_code, folder=folder)
     if wish.overrides:
         stored = Stored(stored_code(own_codes(read.config)), "the config", wish.trust_code)
@@ -156,12 +181,24 @@ def _begin_again(run: Run, wish: _Wish) -> Outcome:
     )
     wish.talk.say(f"{relative(run.path)} has no checkpoint yet: it begins again")
 
-    def begun(_name: str, _resolved: str, facts: Mapping[str, JSON]) -> Run:
+    def begun(_name: str, text: str, facts: Mapping[str, JSON]) -> Run:
+        run.write_resolved(text)
         run.resume(rows=0)
         run.update(**{key: facts[key] for key in facts if key != "command"})
         return run
 
     return train_in(begun, read, turn, wish.talk)
+
+
+def _write_resolved(run: Run, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Let resolved.yaml say what is trained from now on, references to variables as written."""
+    text, written = "", {}
+    with suppress(OSError, UnicodeDecodeError, ConfigError):  # someone deleted or changed it
+        text = run.resolved.read_text(encoding="utf-8")
+        written = parse(text, Origin(run.resolved.name))[0].written()
+    stored = to_yaml(referring(written, before, after))
+    if stored != text:
+        run.write_resolved(stored)
 
 
 def _bring_up_to_date(run: Run, training: Training, *, is_newest: bool) -> None:
@@ -199,8 +236,10 @@ def _restored(run: Run, loaded: checkpoint.Loaded, wish: _Wish) -> Training:
         task=data["task"],
         fold=data["fold"],
         parts=PARTS,
+        say=wish.talk.warn,
     )
-    examples = {part: rows.to(device) for part, rows in parts.items()}
+    tell_storage(parts, wish.talk)
+    examples = {part: placed(rows, device) for part, rows in parts.items()}
     examples = examples_to_train(config, data.get("overfit_batches"), examples, learner, wish.talk)
     check_rows(len(examples["train"]), config.data.rows_per_step, distribution)
     state = _state(loaded, config, changes, examples, wish.talk)
@@ -224,7 +263,7 @@ def _set_threads(former: int, config: Config, changes: Changes, learner: Learner
     """Compute with as many threads as until now; with another number if the config changed."""
     torch.set_num_threads(default_threads())
     is_changed = changes.touch("train", "threads")
-    torch.set_num_threads(choose_threads(config, learner.network) if is_changed else former)
+    torch.set_num_threads(choose_threads(config, learner) if is_changed else former)
 
 
 def _tell_machine(run: Run, data: Mapping[str, Any], device: torch.device, wish: _Wish) -> None:

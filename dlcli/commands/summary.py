@@ -21,7 +21,7 @@ from dlcli.files import relative
 from dlcli.progress import Talk
 from dlcli.report.boxes import save_boxes, sizes
 from dlcli.report.layers import Layer, grouped, layers_of
-from dlcli.report.pictures import ENDINGS
+from dlcli.report.pictures import check_ending
 from dlcli.report.scores import plain_table, print_table
 
 _MOST_BOXES = 12
@@ -92,11 +92,7 @@ def _check_output(output: Path, *, is_forced: bool) -> None:
     Raises:
         UsageError: It would.
     """
-    if output.suffix.lower() not in ENDINGS:
-        raise UsageError(
-            f"{output} is to be a picture, and its name does not say of which format",
-            suggestion=f"endings: {', '.join(ENDINGS)}",
-        )
+    check_ending(output)
     if output.exists() and not is_forced:
         raise UsageError(f"{output} exists", suggestion="--force replaces it")
 

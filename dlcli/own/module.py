@@ -10,14 +10,17 @@ import hashlib
 import linecache
 import sys
 import traceback
+from collections.abc import Sequence
 from functools import cache, partial
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from dlcli.config.code import Code, Text
 from dlcli.errors import ConfigError, OwnCodeError
 
 _MARK = "__own_code__"
+_CALLERS = "dlcli.own."
+"""Begins the names of the modules that call objects of the user's."""
 
 
 def run_code(code: Code) -> Any:
@@ -47,17 +50,31 @@ def failure_in(error: BaseException) -> OwnCodeError | None:
         for (frame, _), summary in zip(frames, summaries, strict=True)
         if _MARK in frame.f_globals
     ]
-    if not own:
-        return None
-    frame, summary = own[-1]
-    source: Text = frame.f_globals[_MARK]
-    said = f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
-    where = "the file" if summary.name == "<module>" else f"`{summary.name}`"
+    said = f"raised {type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
     notes = getattr(error, "__notes__", [])
     remedy = notes[-1] if notes else "--debug shows the traceback"
-    return OwnCodeError(
-        [source.fault(f"{where} raised {said}", summary.lineno or 0, suggestion=remedy)]
-    )
+    if not own:
+        code = _called([frame for frame, _ in frames])
+        return None if code is None else code.error(said, suggestion=remedy)
+    frame, summary = own[-1]
+    source: Text = frame.f_globals[_MARK]
+    where = "the file" if summary.name == "<module>" else f"`{summary.name}`"
+    return OwnCodeError([source.fault(f"{where} {said}", summary.lineno or 0, suggestion=remedy)])
+
+
+def _called(frames: Sequence[FrameType]) -> Code | None:
+    """Return the code whose object was called where an exception arose, though no line of it ran.
+
+    It is so where a class inherits what failed: the last of dlcli's own frames then calls an object
+    of the user's, and knows its code.
+    """
+    names = [str(frame.f_globals.get("__name__")) for frame in frames]
+    last = max((i for i, name in enumerate(names) if name.startswith("dlcli.")), default=-1)
+    if last in (-1, len(frames) - 1) or not names[last].startswith(_CALLERS):
+        return None
+    known = frames[last].f_locals
+    held = [known.get("code"), *(getattr(known.get("self"), n, None) for n in ("code", "_code"))]
+    return next((one for one in held if isinstance(one, Code)), None)
 
 
 @cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class OwnOptimizer:
         lr: The base learning rate, which a schedule multiplies.
 
     Raises:
-        OwnCodeError: It is no torch.optim.Optimizer.
+        OwnCodeError: It is no torch.optim.Optimizer, or one that computes the loss itself.
     """
 
     def __init__(
@@ -50,6 +51,13 @@ class OwnOptimizer:
         self._own = own(list(self._named.values()), **keywords(options))
         if not isinstance(self._own, torch.optim.Optimizer):
             raise self.code.error("is no torch.optim.Optimizer")
+        closure = signature(self._own.step).parameters.get("closure")
+        if closure is not None and closure.default is Parameter.empty:
+            raise self.code.error(
+                "needs a `closure` in `step`, which computes the loss again; here it is computed "
+                "once a step",
+                suggestion="an optimizer whose `step` works without one",
+            )
 
     def step(self, lr: float, skip: Tensor | None = None) -> None:
         """Make one step; where one may be left out, wait for the device to know it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from dlcli.errors import UsageError
 from dlcli.files import write_bytes
 from dlcli.report.classes import ClassReport
 from dlcli.report.forecasts import Forecasts
@@ -26,6 +27,19 @@ _NAMED_CLASSES = 80  # up to which each has its name beside it; more stand on ea
 _LONGEST_NAME = 30
 _DOTS = 5000
 _TARGETS = 8  # of a forecast, rows of plots at most
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a name that does not say of which format a picture is to be.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"{path} is to be a picture, and its name does not say of which format",
+            suggestion=f"endings: {', '.join(ENDINGS)}",
+        )
 
 
 def save_confusion(path: Path, report: ClassReport) -> None:

@@ -46,6 +46,10 @@ class Rows(Protocol):
         """Cut some rows out."""
 
 
+def _listed(numbers: Iterable[Any]) -> str:
+    return ",".join(str(int(number)) for number in numbers)
+
+
 class Run:
     """A run directory that this process owns until `close`, or to the end of a `with` block.
 
@@ -136,7 +140,7 @@ class Run:
             for folder in (self.last.parent, self.evaluation):
                 folder.mkdir()
         write_text(self.path / "config.yaml", config_text)
-        write_text(self.path / "resolved.yaml", resolved_text)
+        self.write_resolved(resolved_text)
 
     def close(self) -> None:
         """Give the directory up; doing so twice is harmless."""
@@ -181,6 +185,15 @@ class Run:
         """One row of JSON for each epoch."""
         return self.path / "metrics.jsonl"
 
+    @property
+    def resolved(self) -> Path:
+        """The config with every default filled in."""
+        return self.path / "resolved.yaml"
+
+    def write_resolved(self, text: str) -> None:
+        """Write resolved.yaml, or replace it."""
+        write_text(self.resolved, text)
+
     def update(self, **fields: JSON) -> None:
         """Set fields of run.json."""
         self.facts |= fields
@@ -197,7 +210,7 @@ class Run:
         self.update(status=status, ended=_now(), **fields)
 
     def resume(self, *, rows: int) -> int:
-        """Set run.json to running, and cut metrics.jsonl to its first rows.
+        """Set run.json to running, without how it ended, and cut metrics.jsonl to its first rows.
 
         Args:
             rows: Epochs that the checkpoint knows of; later ones will be trained again.
@@ -211,6 +224,8 @@ class Run:
             while whole < rows and (line := file.readline()).endswith(b"\n"):
                 whole, end = whole + 1, end + len(line)
             file.truncate(end)
+        for outdated in ("error", "result"):
+            self.facts.pop(outdated, None)
         self.update(status="running", ended=None)
         return whole
 
@@ -248,12 +263,13 @@ class Run:
             new.replace(self.best)
             sync_folder(self.best.parent)
 
-    def write_splits(self, rows: Mapping[str, Rows]) -> None:
+    def write_splits(self, rows: Mapping[str, Rows], text: Callable[[Any], str] = _listed) -> None:
         """Write splits.json: the row numbers of each part, a stretch at a time.
 
         Args:
             rows: Part to row numbers, 0-based; millions of them need no more memory. Of a range,
                 start and stop are written.
+            text: Numbers to text, with a comma between two.
         """
         with replacing(self.path / "splits.json") as file:
             for index, (part, numbers) in enumerate(rows.items()):
@@ -265,8 +281,7 @@ class Run:
                 file.write(b"[")
                 for start in range(0, len(numbers), _ROWS_AT_ONCE):
                     stretch = numbers[start : start + _ROWS_AT_ONCE]
-                    text = ",".join(str(int(number)) for number in stretch)
-                    file.write(f"{',' if start else ''}{text}".encode())
+                    file.write(f"{',' if start else ''}{text(stretch)}".encode())
                 file.write(b"]")
             file.write(b"\n}\n" if rows else b"{}\n")
 

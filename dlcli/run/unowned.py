@@ -34,6 +34,9 @@ class UnownedRun(Run):
         """Set the facts, for this process alone."""
         self.facts |= fields
 
+    def write_resolved(self, text: str) -> None:
+        """Do nothing."""
+
     def resume(self, *, rows: int) -> int:
         """Say that nothing is missing."""
         return rows
@@ -47,5 +50,7 @@ class UnownedRun(Run):
     def keep_as_best(self) -> None:
         """Do nothing."""
 
-    def write_splits(self, rows: Mapping[str, Rows]) -> None:
+    def write_splits(
+        self, rows: Mapping[str, Rows], text: Callable[[Any], str] | None = None
+    ) -> None:
         """Do nothing."""

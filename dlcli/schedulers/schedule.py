@@ -38,6 +38,22 @@ def warmup_steps(options: SchedulerOptions, steps: int) -> int:
     return int(options.warmup)
 
 
+def endless_warmup(options: SchedulerOptions, steps: int) -> str:
+    """Say that the rate rises to the end of the training; nothing where it has time to arrive.
+
+    Args:
+        options: Those of own code have no warm-up.
+        steps: Of the whole training.
+    """
+    warmup = warmup_steps(options, steps) if options.code is None else 0
+    if warmup <= steps:
+        return ""
+    return (
+        f"`scheduler.warmup` rises over {warmup:,} steps, and this training has {steps:,}: the "
+        f"learning rate comes to no more than {steps / warmup:.2g} of `optimizer.lr`"
+    )
+
+
 def after_warmup(
     options: SchedulerOptions, plan: Plan, factor: Callable[[int, int], float]
 ) -> Schedule:

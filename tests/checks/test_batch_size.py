@@ -27,6 +27,16 @@ def test_an_epoch_keeps_steps_enough(rows: int, expected: int) -> None:
     assert rows // found >= min(FEWEST_STEPS, rows)
 
 
+@pytest.mark.parametrize(
+    ("parts", "expected"), [(1, 64), (64, 64), (65, 128), (128, 128), (5000, 8192)]
+)
+def test_every_part_of_a_step_has_a_row(parts: int, expected: int) -> None:
+    """Else memory would be blamed for the steps that an epoch keeps."""
+    found, why = batch_size._bound(1437, parts=parts)
+    assert found == expected
+    assert ("train.accumulate" in why) == (parts > 64)
+
+
 @pytest.mark.parametrize("share", [0.4, 0.9, 3.0])
 def test_memory_bounds_it(share: float, tmp_path: Path) -> None:
     _, made = begun(tmp_path, DIGITS)

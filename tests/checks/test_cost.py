@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from dlcli.checks.cost import check_cost, foretell
-from dlcli.checks.memory import available_memory, free_memory
+from dlcli.checks.memory import available_memory
+from dlcli.memory import free_memory
 from tests.checks.made import begun
 from tests.command_line import CONFIGS, ENVIRONMENT, REPOSITORY, fresh
 

@@ -13,6 +13,7 @@ from dlcli.checks.learning import _least_loss, check_by_heart, check_gradients
 from dlcli.checks.rate import check_rate
 from dlcli.commands.complete import Training
 from tests.checks.made import begun, classes, table, with_network, write_table
+from tests.command_line import CONFIGS
 
 MODEL = "model: {name: mlp, hidden_sizes: [16]}\n"
 
@@ -127,6 +128,15 @@ def test_the_learning_rate(rest: str, status: str, tmp_path: Path) -> None:
     finding = check_rate(made.config, made.learner, made.examples["train"])
     assert finding.status == status, finding
     assert ("too high" in finding.message) == (status == "warning")
+
+
+@pytest.mark.parametrize(("lr", "status"), [(0.3, "ok"), (1, "warning"), (10, "warning")])
+def test_a_rate_at_which_the_loss_rises_is_too_high(lr: float, status: str, tmp_path: Path) -> None:
+    """It neither explodes, nor does a lower rate come down far: of ten classes, a little."""
+    text = (CONFIGS / "digits-mlp.yaml").read_text()
+    _, made = begun(tmp_path, text, f"optimizer={{name: sgd, lr: {lr}}}")
+    finding = check_rate(made.config, made.learner, made.examples["train"])
+    assert finding.status == status, finding
 
 
 def test_other_ways_to_train_take_part(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dlcli.checks.finding import Finding
+from dlcli.checks.leak import check_leaks
 from dlcli.checks.rows import check_rows
 from tests.checks.made import begun, classes, table, write_table
 
@@ -46,6 +47,21 @@ def test_copied_rows_are_told_from_rows_that_are_alike_by_chance(
     assert finding.status == status
     if status == "warning":
         assert f"{copied} of 30 val rows are training rows too" in finding.message
+
+
+def test_a_constant_target_is_no_column_to_leave_out(tmp_path: Path) -> None:
+    values, _ = classes()
+    write_table(tmp_path, values, [3.5] * len(values), ("same", [7] * len(values)))
+    for drop, remedy in {
+        ", drop: [same]": "rows in which the target differs, or another `data.target`",
+        "": "rows in which the target differs, or another `data.target`; leave such columns out",
+    }.items():
+        prepared, made = begun(tmp_path, table(f", types: {{y: numeric}}{drop}"))
+        finding = next(one for one in check_rows(prepared) if one.name == "constant")
+        assert (finding.status, finding.remedy) == ("warning", remedy)
+        leak = check_leaks(prepared.examples["train"], made.learner.preprocessor.spec, classes=0)
+        assert leak is not None
+        assert leak.status == "ok"
 
 
 def test_a_constant_column_is_named(tmp_path: Path) -> None:

@@ -32,6 +32,16 @@ def test_classes_and_their_shuffle(tmp_path: Path) -> None:
     assert "the inputs tell nothing about the target" in finding.message
 
 
+def test_a_network_that_diverges_says_nothing_of_shuffled_labels(tmp_path: Path) -> None:
+    values, targets = classes()
+    np.random.default_rng(0).shuffle(targets)
+    write_table(tmp_path, values, targets)
+    exploding = MLP.replace("{name: adamw, lr: 1e-2}", "{name: sgd, lr: 300}")
+    finding = told(tmp_path, table(rest=exploding))
+    assert finding.status == "warning"
+    assert "300 steps of the network, which diverged, answer rows" in finding.message
+
+
 def test_numbers_and_their_shuffle(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(200, 3))
@@ -74,8 +84,7 @@ def test_the_network_sees_it_too(tmp_path: Path) -> None:
     train = made.examples["train"]
     index, part = torch.arange(len(train)), torch.arange(0, len(train), 3)
     truths = torch.nn.functional.one_hot(train.targets, 3).double()
-    scores = signal._network_scores(made.config, made.learner, train, index, truths, part)
-    assert next(scores) > 4
+    assert signal._network_score(made.config, made.learner, train, index, truths, part) > 4
 
 
 def test_few_rows_are_not_judged(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dlcli.config.read import read_config
 from dlcli.errors import DataError
 from tests.command_line import CONFIGS, as_json, dlcli
 from tests.kinds import KINDS, write_csv
+from tests.test_configs import FILES
 
 EMBEDDED = [
     "breast-cancer-mlp", "diabetes-linear", "digits-mlp", "iris-mlp", "line", "line-textbook",
@@ -173,8 +174,69 @@ def test_nothing_is_wrong_with_the_shipped_configs(name: str) -> None:
     assert warned(checked(CONFIGS / f"{name}.yaml")) == []
 
 
+EXPLODING = {"diabetes-linear": 10, "iris-mlp": 30, "line": 10}
+
+
+@pytest.mark.parametrize("name", EXPLODING)
+def test_an_exploding_rate_is_a_finding_among_the_others(name: str) -> None:
+    rate = f"optimizer={{name: sgd, lr: {EXPLODING[name]}}}"
+    result = check_config(read_config(CONFIGS / f"{name}.yaml", [rate]), is_quiet=True).data
+    assert result["cost"]["seconds_per_epoch"] > 0
+    (said,) = [check for check in result["checks"] if check["name"] == "learning rate"]
+    assert (said["status"], "what is not finite" in said["message"]) == ("warning", True)
+
+
+LOSSES = """\
+from torch.nn import functional as F
+
+def total(outputs, targets):
+    return F.cross_entropy(outputs, targets, reduction="sum")
+
+def never(outputs, targets):
+    return F.cross_entropy(outputs, targets) / 0
+
+def mean(outputs, targets):
+    return F.cross_entropy(outputs, targets)
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        ("total", ["the loss is no mean over rows: of 120 rows it is"]),
+        (
+            "never",
+            [
+                "the first loss is inf, that of outputs all 0 inf: it is the loss itself",
+                "training stopped being finite at step 1",
+                "not tried: the loss is not finite before the first step",
+                "not tried: the loss is not finite before the first step",
+            ],
+        ),
+        ("mean", []),
+    ],
+)
+def test_a_loss_of_ones_own_is_looked_at(loss: str, said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(LOSSES)
+    (tmp_path / "c.yaml").write_text(f"data: iris\nmodel: mlp\nloss: own.py:{loss}\n")
+    found = warned(checked(tmp_path / "c.yaml"))
+    assert len(found) == len(said)
+    assert all(message.startswith(words) for message, words in zip(found, said, strict=True))
+
+
+def test_a_warm_up_without_an_end_is_told(tmp_path: Path) -> None:
+    text = "data: iris\nmodel: linear\ntrain: {epochs: 2}\nscheduler: {name: cosine, warmup: 99}\n"
+    (tmp_path / "c.yaml").write_text(text)
+    (said,) = warned(checked(tmp_path / "c.yaml"))
+    told = (
+        "`scheduler.warmup` rises over 99 steps, and this training has 8: the learning rate comes"
+    )
+    assert said.startswith(told)
+    assert f"warning: {told}" in dlcli("train", "c.yaml", folder=tmp_path).stderr
+
+
 def test_no_embedded_config_is_left_out() -> None:
-    embedded = [path.stem for path in CONFIGS.glob("*.yaml") if "path:" not in path.read_text()]
+    embedded = {path.stem for path in CONFIGS.glob("*.yaml")} - {*FILES}
     assert sorted(embedded) == EMBEDDED
 
 

@@ -28,6 +28,15 @@ def test_the_command_suggests_a_rate_that_trains(tmp_path: Path) -> None:
     assert trained["metrics"]["train"]["loss"] < 1
 
 
+@pytest.mark.parametrize("name", ["x.txt", "x.jpg", "x", "."])
+def test_a_picture_of_no_known_format_is_refused_before_any_step(name: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(IRIS)
+    done = dlcli("lr-find", "c.yaml", "--output", name, folder=tmp_path, check=2)
+    assert "its name does not say of which format" in done.stderr
+    assert "endings: .png, .svg, .pdf" in done.stderr
+    assert "data: iris" not in done.stderr
+
+
 def test_json_gives_the_whole_curve(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(IRIS)
     result = as_json("lr-find", "c.yaml", folder=tmp_path)

@@ -18,6 +18,7 @@ from dlcli.config.metric import MetricOptions
 from dlcli.config.optimizer import OptimizerOptions
 from dlcli.config.scheduler import SchedulerOptions
 from dlcli.errors import CheckpointError, OwnCodeError
+from dlcli.own.module import failure_in
 from dlcli.schedulers.schedule import Plan
 from dlcli.training.state import EpochReport
 from dlcli.training.stopping import Monitor
@@ -286,6 +287,44 @@ def test_what_is_no_optimizer_is_refused() -> None:
     text = "class X:\n def __init__(self, params, lr=0.1): pass"
     with pytest.raises(OwnCodeError, match=r"is no torch\.optim\.Optimizer"):
         optimizer(text, weights())
+
+
+def test_an_optimizer_that_computes_the_loss_again_is_refused() -> None:
+    text = (
+        "class X(torch.optim.LBFGS):\n def __init__(self, params, lr=0.1): super().__init__(params)"
+    )
+    with pytest.raises(OwnCodeError, match=r"`X` needs a `closure` in `step`"):
+        optimizer(text, weights())
+
+
+def test_what_an_inherited_method_raises_is_told_of_the_class_that_inherits_it() -> None:
+    """No line of own code runs: the place is that of the class."""
+    text = (
+        "class X(torch.optim.SGD):\n def __init__(self, params, lr=0.1): super().__init__(params)"
+    )
+    named = weights()
+    own = optimizer(text, named)
+    for parameter in named.values():
+        parameter.grad = torch.ones_like(parameter)
+    own._own.param_groups[0]["weight_decay"] = "much"
+    with pytest.raises(TypeError) as caught:
+        own.step(0.1)
+    failure = failure_in(caught.value)
+    assert failure is not None
+    (fault,) = failure.faults
+    assert fault.message.startswith("`X` raised TypeError: ")
+    assert (fault.file, fault.source) == ("x.py", "class X(torch.optim.SGD):")
+
+
+def test_what_dlcli_itself_raises_is_not_told_of_own_code() -> None:
+    text = (
+        "class X(torch.optim.SGD):\n def __init__(self, params, lr=0.1): super().__init__(params)"
+    )
+    own = optimizer(text, weights())
+    own._own = None
+    with pytest.raises(AttributeError) as caught:
+        own.step(0.1)
+    assert failure_in(caught.value) is None
 
 
 # schedules

@@ -22,7 +22,7 @@ from dlcli.config.scheduler import (
     SchedulerOptions,
     StepOptions,
 )
-from dlcli.schedulers.schedule import Plan, Schedule, warmup_steps
+from dlcli.schedulers.schedule import Plan, Schedule, endless_warmup, warmup_steps
 from dlcli.training.stopping import Monitor
 from tests.labels import label
 
@@ -49,6 +49,13 @@ def plan_of(steps: int, batches: int) -> Plan:
 def schedule_of(options: SchedulerOptions, steps: int = STEPS, batches: int = BATCHES) -> Schedule:
     schedule: Schedule = component(options)(options, plan_of(steps, batches))
     return schedule
+
+
+@pytest.mark.parametrize(("warmup", "is_endless"), [(0, 0), (0.99, 0), (84, 0), (85, 1)])
+def test_a_warm_up_beyond_the_last_step_is_endless(warmup: float, is_endless: int) -> None:
+    options = ConstantOptions(warmup=warmup)
+    assert bool(endless_warmup(options, STEPS)) == bool(is_endless)
+    assert (schedule_of(options)(STEPS - 1, ()) < 1) == bool(is_endless)
 
 
 def make_sgd() -> torch.optim.SGD:

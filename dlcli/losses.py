@@ -25,6 +25,9 @@ from dlcli.config.loss import (
 )
 from dlcli.errors import ConfigError, Fault
 
+_ATEN = torch.ops.aten
+_MEAN = 1
+"""What torch's kernels call the mean over rows."""
 _IGNORED = -100
 """The target that `F.cross_entropy` leaves out."""
 
@@ -44,6 +47,8 @@ class Loss:
         has_probabilities: Whether answers are probabilities of classes, not scores or numbers.
         class_weights: (K,) how much a row of each class counts; None for all alike.
         padding: Of targets at every step (N, T), the code of those that count for nothing.
+        written_slope: Like `function`, but returns the gradient by the outputs as well; None leaves
+            that to autograd.
     """
 
     outputs: tuple[int, ...]
@@ -52,6 +57,7 @@ class Loss:
     has_probabilities: bool = True
     class_weights: Tensor | None = None
     padding: int | None = None
+    written_slope: Callable[..., tuple[Tensor, Tensor]] | None = None
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Outputs (N, *outputs), targets as in `Batch.targets` -> mean loss, scalar."""
@@ -61,6 +67,14 @@ class Loss:
         if self.class_weights is None:
             return self.function(outputs, targets)
         return self.function(outputs, targets, weight=self.class_weights.to(outputs.dtype))
+
+    def slope(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean loss and its gradient by the outputs, in every bit autograd's."""
+        if self.written_slope is None or self.padding is not None:
+            return _slope_by_autograd(self, outputs, targets)
+        if self.class_weights is None:
+            return self.written_slope(outputs, targets)
+        return self.written_slope(outputs, targets, weight=self.class_weights.to(outputs.dtype))
 
     def weight(self, targets: Tensor) -> Tensor | int:
         """Return what the mean over these targets divides by: rows, tokens or class weights."""
@@ -105,6 +119,7 @@ def cross_entropy(
         partial(F.cross_entropy, label_smoothing=options.label_smoothing),
         _softmax,
         class_weights=_class_weights(options, classes, class_counts),
+        written_slope=None if options.label_smoothing else _cross_entropy_slope,
     )
 
 
@@ -170,7 +185,8 @@ def regression(
     del classes, class_counts
     function, link = _REGRESSION[options.name]
     own = options.model_dump(exclude={"name"})
-    return Loss(shape, partial(function, **own), link, has_probabilities=False)
+    slope = _mse_slope if options.name == "mse" else None
+    return Loss(shape, partial(function, **own), link, has_probabilities=False, written_slope=slope)
 
 
 def _class_weights(
@@ -248,6 +264,34 @@ def _hinge(outputs: Tensor, targets: Tensor, *, margin: float) -> Tensor:
     short = margin - signs * outputs
     # Not relu or clamp, whose slope at 0 is 0: a perceptron learns from a row on its line.
     return torch.where(short < 0, 0, short).mean()
+
+
+def _slope_by_autograd(
+    loss: Callable[..., Tensor], outputs: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    leaf = outputs.detach().requires_grad_()
+    with torch.enable_grad():
+        value = loss(leaf, targets)
+    (gradient,) = torch.autograd.grad(value, leaf)
+    return value.detach(), gradient
+
+
+def _cross_entropy_slope(
+    outputs: Tensor, targets: Tensor, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Call the kernels that autograd calls, in their order."""
+    if targets.is_floating_point():  # shares of classes
+        return _slope_by_autograd(partial(F.cross_entropy, weight=weight), outputs, targets)
+    log_p = outputs.log_softmax(1)
+    told = (targets, weight, _MEAN, _IGNORED)
+    loss, total = _ATEN.nll_loss_forward(log_p, *told)
+    gradient = _ATEN.nll_loss_backward(torch.ones_like(loss), log_p, *told, total)
+    return loss, torch._log_softmax_backward_data(gradient, log_p, 1, outputs.dtype)
+
+
+def _mse_slope(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    loss = F.mse_loss(outputs, targets)
+    return loss, _ATEN.mse_loss_backward(torch.ones_like(loss), outputs, targets, _MEAN)
 
 
 def _softmax(outputs: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from dlcli.data.augment.examples import augmented
 from dlcli.data.examples import Examples
 from dlcli.data.prepare import Prepared, prepare
 from dlcli.data.spec import PADDING, Batch
+from dlcli.training.randomness import Order
 from dlcli.training.state import State
 from tests.kinds import KINDS
 
@@ -36,6 +37,9 @@ class Exact:
         batch = self.examples.take(index)
         blocks = {name: exact(block) for name, block in batch.inputs.items()}
         return Batch(blocks, exact(batch.targets))
+
+    def order(self, seed: int, epoch: int) -> Order:
+        return self.examples.order(seed, epoch)
 
     def for_epoch(self, seed: int, epoch: int) -> Exact:
         return Exact(self.examples.for_epoch(seed, epoch))

@@ -116,5 +116,5 @@ def test_devices_are_chosen_or_refused() -> None:
 
 def test_small_models_take_one_thread_unless_told() -> None:
     learner = learner_of(config_of())
-    assert choose_threads(config_of(), learner.network) == 1
-    assert choose_threads(config_of(train={"threads": 3}), learner.network) == 3
+    assert choose_threads(config_of(), learner) == 1
+    assert choose_threads(config_of(train={"threads": 3}), learner) == 3

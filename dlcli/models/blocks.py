@@ -74,7 +74,7 @@ class Picture(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels (N, C, H, W) in stored units -> (N, C, H, W)."""
-        return (pixels.to(self.mean.dtype) - self.mean) / self.std
+        return torch.sub(pixels, self.mean).div_(self.std)
 
 
 class Sound(nn.Module):

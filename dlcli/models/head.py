@@ -35,6 +35,13 @@ class Head(nn.Module):
         logits: Tensor = self.linear(values)
         return logits if len(self.outputs) == 1 else logits.view(len(logits), *self.outputs)
 
+    @property
+    def row(self) -> list[nn.Module] | None:
+        """Its layers, if there is nothing else to it: of one vector, and nothing known beside."""
+        if self.pool.form != "vector" or self.pool.width != self.linear.in_features:
+            return None
+        return [self.dropout, self.linear]
+
 
 class StepHead(nn.Module):
     """A linear layer to the outputs of every step.

@@ -18,3 +18,8 @@ class Linear(nn.Module):
     def forward(self, features: Features) -> Features:
         """Values (N, F) -> (N, F)."""
         return features
+
+    @property
+    def row(self) -> list[nn.Module]:
+        """No layers."""
+        return []

@@ -28,6 +28,13 @@ class MLP(nn.Module):
         """Values (N, F) -> (N, last hidden size)."""
         return Features(self.layers(features.values))
 
+    @property
+    def row(self) -> list[nn.Module] | None:
+        """The layers, if each feeds the next and nothing else."""
+        if any(isinstance(layer, Residual) for layer in self.layers):
+            return None
+        return [module for layer in self.layers for module in layer.children()]
+
 
 class Residual(nn.Sequential):
     """Modules in a row whose input is added to their output."""

@@ -60,6 +60,17 @@ class Network(nn.Module):
         logits: Tensor = self.head(self.body(self.stem(inputs)), inputs.get(KNOWN))
         return logits
 
+    def seen(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Input blocks (N, ...) by name -> what the body sees of them (N, ...)."""
+        values: Tensor = self.stem(inputs).values
+        return values
+
+    @property
+    def row(self) -> list[nn.Module] | None:
+        """All layers after the stem, if each feeds the next and nothing else."""
+        body, head = getattr(self.body, "row", None), getattr(self.head, "row", None)
+        return None if body is None or head is None else [*body, *head]
+
 
 class Anchored(nn.Module):
     """Takes each window's last values off its columns, and adds the targets' to the outputs.

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlcli.config.optimizer import OptimizerOptions
 from dlcli.errors import ConfigError
@@ -31,6 +31,57 @@ def functional(name: str) -> Callable[..., None]:
         module = import_module(f"torch.optim.{'_muon' if name == 'muon' else name}")
     function: Callable[..., None] = getattr(module, name)
     return function
+
+
+def fused_kernel(name: str, parameters: list[nn.Parameter]) -> Callable[..., None] | None:
+    """Return what the fused functional form calls, with the same arguments; None if it is another.
+
+    What that does beside takes longer than a small step: it groups parameters by device and type.
+    """
+    is_one_group = len({(p.device, p.dtype, hasattr(p, "placements")) for p in parameters}) == 1
+    return _KERNELS.get(name) if is_one_group else None
+
+
+def _adam(kernel: Callable[..., None]) -> Callable[..., None]:
+    def update(
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        *,
+        exp_avgs: list[Tensor],
+        exp_avg_sqs: list[Tensor],
+        max_exp_avg_sqs: list[Tensor],
+        state_steps: list[Tensor],
+        fused: bool,  # noqa: ARG001
+        **arguments: Any,
+    ) -> None:
+        torch._foreach_add_(state_steps, 1)
+        averages = (exp_avgs, exp_avg_sqs, max_exp_avg_sqs)
+        kernel(parameters, gradients, *averages, state_steps, **arguments)
+
+    return update
+
+
+def _sgd(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    *,
+    momentum_buffer_list: list[Tensor],
+    fused: bool,  # noqa: ARG001
+    **arguments: Any,
+) -> None:
+    is_first_step = any(buffer is None for buffer in momentum_buffer_list)
+    if is_first_step:
+        momentum_buffer_list[:] = [torch.empty_like(gradient) for gradient in gradients]
+    torch._fused_sgd_(
+        parameters, gradients, momentum_buffer_list, is_first_step=is_first_step, **arguments
+    )
+
+
+_KERNELS: dict[str, Callable[..., None]] = {
+    "adam": _adam(torch._fused_adam_),
+    "adamw": _adam(torch._fused_adamw_),
+    "sgd": _sgd,
+}
 
 
 def fixed_arguments(

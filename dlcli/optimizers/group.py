@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dlcli.config.optimizer import OptimizerOptions
 from dlcli.errors import CheckpointError
-from dlcli.optimizers.functional import fixed_arguments, functional
+from dlcli.optimizers.functional import fixed_arguments, functional, fused_kernel
 from dlcli.optimizers.late import LateEntries
 from dlcli.optimizers.slots import SLOTS, Slot, entries_of
 
@@ -24,6 +24,8 @@ class Group:
         self._options = options
         self._function = functional(options.name)
         self._arguments, self._is_fused = fixed_arguments(options, self.parameters)
+        kernel = fused_kernel(options.name, self.parameters) if self._is_fused else None
+        self._plainly = kernel or self._function
         self._slots = SLOTS[options.name]
         self._values = {slot.argument: self._start(slot, self.parameters) for slot in self._slots}
         self._late = LateEntries(
@@ -74,7 +76,8 @@ class Group:
     ) -> None:
         """Update tensors, and values of theirs, by the gradients of parameters."""
         gradients = [parameter.grad for parameter in parameters]
-        self._function(tensors, gradients, **values, **self._arguments, **more, lr=lr)
+        function = self._function if more else self._plainly
+        function(tensors, gradients, **values, **self._arguments, **more, lr=lr)
 
     def _update_unless(self, is_skipped: Tensor, lr: float, chosen: list[int]) -> None:
         """Make a step and take it back where it is skipped: unfused forms know no such flag."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from math import isfinite
 from typing import Protocol
 
 import torch
@@ -63,6 +64,8 @@ class FullPrecision:
 
     def __init__(self, device: torch.device) -> None:
         self._one = torch.ones(1, device=device)
+        self._none = torch.zeros(1, device=device)
+        self._is_near = device.type == "cpu"
 
     def forward(self) -> AbstractContextManager[None]:
         """Return a context that does nothing."""
@@ -74,6 +77,8 @@ class FullPrecision:
 
     def faults(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
         """See `Precision.faults`; no bit of a gradient is changed."""
+        if self._is_near and isfinite(sum([loss.item(), *(g.sum().item() for g in gradients)])):
+            return self._none  # a sum is finite only if all its terms are
         return _unscaled(gradients, loss, self._one)
 
     def adapt(self, faults: Tensor) -> None:

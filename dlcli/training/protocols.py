@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from dlcli.training.randomness import Order
 from dlcli.training.state import EpochReport
 
 Schedule = Callable[[int, Sequence[EpochReport]], float]
@@ -50,6 +51,10 @@ class Examples(Protocol):
         """Return the rows as an epoch (0-based) trains on them, as many as ever; pure."""
         ...
 
+    def order(self, seed: int, epoch: int) -> Order:
+        """Return the order in which an epoch (0-based) visits all rows; pure."""
+        ...
+
 
 class Loss(Protocol):
     """A mean over `weight(targets)`."""
@@ -59,7 +64,7 @@ class Loss(Protocol):
         ...
 
     def weight(self, targets: Tensor) -> Tensor | float:
-        """Return what the mean divides by: rows, tokens or the sum of class weights."""
+        """Return what the mean divides by: tokens, the sum of class weights, or, a number, rows."""
         ...
 
 

@@ -19,7 +19,7 @@ from dlcli.training.failure import FirstFailure
 from dlcli.training.gradients import Gradients
 from dlcli.training.precision import FullPrecision, Precision
 from dlcli.training.protocols import Batch, Examples, Optimizer, Schedule
-from dlcli.training.randomness import drawn_order, epoch_order, seed_epoch
+from dlcli.training.randomness import Order, drawn_order, seed_epoch
 from dlcli.training.state import EpochReport, Scores, State
 from dlcli.training.totals import Totals
 
@@ -53,11 +53,13 @@ class _Share:
         batch: Its rows; one row that counts for nothing where there are fewer rows than ranks.
         first_row: Of the whole batch.
         is_idle: Whether the row counts for nothing.
+        of_rows: Rows of the whole batch.
     """
 
     batch: Batch
     first_row: int
     is_idle: bool
+    of_rows: int
 
 
 class Trainer:
@@ -72,6 +74,7 @@ class Trainer:
         batch_size: Rows of a step.
         state: Where to go on; the beginning unless given.
         network: What is called in training in the model's place, as where it is compiled.
+        whole: Does for a whole batch what forward and backward do; see `Layerwise`.
         precision: In which precision to compute.
         averaging: Averages of the weights.
         clipping: How gradients are cut.
@@ -94,6 +97,7 @@ class Trainer:
         batch_size: int,
         state: State | None = None,
         network: nn.Module | None = None,
+        whole: Callable[[Batch], Tensor] | None = None,
         precision: Precision | None = None,
         averaging: Averaging | None = None,
         clipping: Clipping | None = None,
@@ -126,6 +130,7 @@ class Trainer:
             self.precision,
             self.distribution,
             rescues=self._device.type == "cuda" if rescues is None else rescues,
+            whole=whole,
         )
         self._totals = Totals(self._device)
         self._failure = FirstFailure(self._device)
@@ -157,7 +162,7 @@ class Trainer:
             "average": self._placement.whole(self.averaging.state()),
             "precision": self.precision.state(),
             "generator": self._generators(),
-            "totals": {"loss": self._totals.sums},
+            "totals": {"loss": self._totals.state()},
             "history": {"values": self.state.history_values()},
         }
         return {f"{group}/{name}": t for group, part in named.items() for name, t in part.items()}
@@ -171,7 +176,7 @@ class Trainer:
         self.optimizer.load(self._placement.own(tensors_of(tensors, "optimizer")))
         self.averaging.load(self._placement.own(tensors_of(tensors, "average")))
         self.precision.load(tensors_of(tensors, "precision"))
-        self._totals.sums.copy_(tensors["totals/loss"])
+        self._totals.load(tensors["totals/loss"])
         seed_epoch(self.seed, self.state.epoch, self.distribution.rank)
         of_rank = _of_rank(self.distribution.rank)
         if (name := f"generator/cpu{of_rank}") in tensors:
@@ -199,53 +204,51 @@ class Trainer:
             seed_epoch(self.seed, state.epoch, self.distribution.rank)
             self._totals = Totals(self._device)
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
-        order = self._order(len(train)).to(self._device)
+        order = self._order(train).to(self._device)
         train = train.for_epoch(self.seed, state.epoch)
-
-        def rows(number: int) -> Tensor:
-            return order[number * self.batch_size : (number + 1) * self.batch_size]
-
-        self._replay = lambda number: self._share(train, rows(number))
+        rows = order.split(self.batch_size)
+        self._replay = lambda number: self._share(train, rows[number])
         for number in range(state.batch, batches):
-            index = rows(number)
-            lr = self.optimizer.lr * self.schedule(state.step, state.history)
+            index = rows[number]
+            # As many steps as there would be had every epoch been as long as this one.
+            place = state.epoch * batches + number
+            lr = self.optimizer.lr * self.schedule(place, state.history)
             loss = self._update(self._share(train, index), lr)
             state.step += 1
             state.batch += 1
             report = self._finish_epoch(val, lr) if state.batch == batches else None
             yield Step(epoch, number + 1, batches, len(index), loss, report)
 
-    def _order(self, rows: int) -> Tensor:
-        """Return the order (rows,) of the epoch; rows that fill one batch stand as they are.
+    def _order(self, train: Examples) -> Order:
+        """Return the order of the epoch; rows that fill one batch stand as they are.
 
         Another order of them would change nothing but the last bits of their sums.
         """
         if self._row_weights is not None:
             return drawn_order(self.seed, self.state.epoch, self._row_weights)
-        if self.batch_size >= rows:
-            return torch.arange(rows)
-        return epoch_order(self.seed, self.state.epoch, rows)
+        if self.batch_size >= len(train):
+            return torch.arange(len(train))
+        return train.order(self.seed, self.state.epoch)
 
     def _share(self, train: Examples, index: Tensor) -> _Share:
         """Return this rank's part of a batch; every rank takes part in every step."""
         place = self.distribution.share(len(index))
-        own = index[place]
-        is_idle = not len(own)
-        return _Share(train.take(index[:1] if is_idle else own), place.start, is_idle)
+        is_idle = place.start == place.stop
+        own = slice(0, 1) if is_idle else place
+        return _Share(train.take(index[own]), place.start, is_idle, len(index))
 
     def _update(self, share: _Share, lr: float) -> Tensor:
         """Make one optimizer step; return the mean loss of the batch."""
         self.optimizer.zero_grad()
-        loss, weight = self._gradients.compute(share.batch, self.state, is_idle=share.is_idle)
+        loss, weight = self._computed(share)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         faults = self._placement.any(self.precision.faults(gradients, loss))
-        is_fatal = faults.bool() & self.precision.is_spent()
         skip: Tensor | None = None
         if self._is_deferred:
-            self._failure.note(is_fatal, self.state.step)
+            self._failure.note(faults.bool() & self.precision.is_spent(), self.state.step)
             skip = faults.masked_fill(self._failure.has_happened(), 1.0)
         elif faults.item():
-            if is_fatal.item():
+            if self.precision.is_spent().item():
                 raise self._diverged(share, loss, self.state.step)
             self.precision.adapt(faults)
             return loss
@@ -255,6 +258,12 @@ class Trainer:
         self.precision.adapt(faults)
         self._totals.add(loss, weight, skip=skip)
         return loss
+
+    def _computed(self, share: _Share) -> tuple[Tensor, Tensor | float]:
+        """Put the batch's gradients in place; return its mean loss, and what that divides by."""
+        return self._gradients.compute(
+            share.batch, self.state, of_rows=share.of_rows, is_idle=share.is_idle
+        )
 
     def _ask(self) -> None:
         """Wait for the device, and stop if one of the steps so far was not finite.
@@ -267,7 +276,7 @@ class Trainer:
             return
         share = self._replay(self.state.batch - (self.state.step - step))
         self.optimizer.zero_grad()
-        loss, _ = self._gradients.compute(share.batch, self.state, is_idle=share.is_idle)
+        loss, _ = self._computed(share)
         raise self._diverged(share, loss, step)
 
     def _diverged(self, share: _Share, loss: Tensor, step: int) -> DivergedError:

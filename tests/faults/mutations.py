@@ -77,7 +77,7 @@ MUTATIONS = {
     ),
     "totals": Mutation(
         "state: the epoch's loss until now",
-        [(_TRAINER, '        self._totals.sums.copy_(tensors["totals/loss"])\n', "")],
+        [(_TRAINER, '        self._totals.load(tensors["totals/loss"])\n', "")],
         [_STATE],
     ),
     "buffers": Mutation(

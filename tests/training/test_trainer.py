@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from dlcli.build import component
+from dlcli.build import component, layerwise
 from dlcli.config.loss import LossOptions
 from dlcli.config.model import MLPOptions
 from dlcli.config.optimizer import OptimizerOptions
@@ -61,6 +61,7 @@ def make_trainer(
     batch_size: int = 16,
     parts: int = 1,
     dtype: torch.dtype = torch.float32,
+    is_layerwise: bool = False,
 ) -> Trainer:
     torch.manual_seed(SEED)
     judged = make_loss(loss, **(loss_options or {}))
@@ -76,6 +77,7 @@ def make_trainer(
         seed=SEED,
         batch_size=batch_size,
         state=State(parts=parts),
+        whole=layerwise(network, judged) if is_layerwise else None,
     )
 
 
@@ -85,11 +87,13 @@ def run(trainer: Trainer, examples: ResidentExamples, epochs: int = 3) -> dict[s
     return {name: tensor.clone() for name, tensor in trainer.tensors().items()}
 
 
+@pytest.mark.parametrize("is_layerwise", [False, True])
 @pytest.mark.parametrize("name", components(OptimizerOptions))
-def test_law_1_training_equals_a_hand_written_loop_bitwise(name):
+def test_law_1_training_equals_a_hand_written_loop_bitwise(name, is_layerwise):
     options = components(OptimizerOptions)[name]()
     examples = draw_examples()
-    ours = run(make_trainer(optimizer=options, dropout=0.2), examples)
+    trainer = make_trainer(optimizer=options, dropout=0.2, is_layerwise=is_layerwise)
+    ours = run(trainer, examples)
 
     torch.manual_seed(SEED)
     model = nn.Sequential(
@@ -117,19 +121,30 @@ def test_law_1_training_equals_a_hand_written_loop_bitwise(name):
         assert torch.equal(mine, yours)
 
 
+def test_a_schedule_counts_by_the_epochs_of_today():
+    """As after a resume with another batch size, or with more rows: it goes on where it was."""
+    trainer = make_trainer(batch_size=16)  # 4 steps an epoch
+    trainer.state = State(epoch=2, step=999)
+    asked: list[int] = []
+    trainer.schedule = lambda step, _history: asked.append(step) or 1.0
+    run(trainer, draw_examples(), epochs=4)
+    assert asked == [8, 9, 10, 11, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("is_layerwise", [False, True])
 @pytest.mark.parametrize("stop", range(1, 12))
-def test_law_2_resume_at_any_step_equals_uninterrupted_bitwise(stop):
+def test_law_2_resume_at_any_step_equals_uninterrupted_bitwise(stop, is_layerwise):
     examples = draw_examples()
-    whole = make_trainer(dropout=0.3)
+    whole = make_trainer(dropout=0.3, is_layerwise=is_layerwise)
     expected = run(whole, examples)
 
-    first = make_trainer(dropout=0.3)
+    first = make_trainer(dropout=0.3, is_layerwise=is_layerwise)
     for _step in islice(first.steps(examples, examples, epochs=3), stop):
         pass
     saved = {name: tensor.clone() for name, tensor in first.tensors().items()}
     state = State.from_data(first.state.to_data(), saved["history/values"])
     torch.manual_seed(12345)  # another process has drawn other numbers
-    second = make_trainer(dropout=0.3)
+    second = make_trainer(dropout=0.3, is_layerwise=is_layerwise)
     second.state = state
     second.load(saved)
     resumed = run(second, examples)

@@ -13,6 +13,7 @@ from dlcli.interrupts import Interrupts
 from dlcli.progress import Talk, TrainingProgress
 from dlcli.run import Run
 from dlcli.saving import Saver
+from dlcli.training.distributed import Poll
 from dlcli.training.protocols import Examples
 from dlcli.training.stopping import Monitor
 from dlcli.training.trainer import Step, Trainer
@@ -59,7 +60,7 @@ class Session:
         )
         if state.batch == 0 and self._is_patience_spent():
             return "early_stopping", None
-        started = time.monotonic()
+        started, poll = time.monotonic(), Poll(self.trainer.distribution)
         try:
             with Interrupts() as interrupts, progress, self.saver:
                 parts = state.parts
@@ -72,7 +73,7 @@ class Session:
                         )
                     seconds = time.monotonic() - started
                     signal_number, is_over, is_due = self._agreed(
-                        step, seconds, interrupts.received
+                        poll, step, seconds, interrupts.received
                     )
                     reason = self._stop_reason(step, signal_number, is_over=is_over)
                     self._keep(step, seconds, is_last=reason is not None, is_due=is_due)
@@ -91,9 +92,11 @@ class Session:
         return "epochs", None
 
     def _agreed(
-        self, step: Step, seconds: float, signal_number: int | None
+        self, poll: Poll, step: Step, seconds: float, signal_number: int | None
     ) -> tuple[int | None, bool, bool]:
         """Return what clock and signals say to any rank, so that all of them do the same.
+
+        Within an epoch ranks hear of it a step late, so that no step waits for it.
 
         Returns:
             The number of a signal, whether the time is over, and whether a save is due.
@@ -101,8 +104,8 @@ class Session:
         most = self.options.max_time
         is_over = most is not None and seconds >= most
         is_due = self.saver.is_due(self.options.save_seconds, is_epoch=step.report is not None)
-        received, *agreed = self.trainer.distribution.agree(
-            signal_number or 0, int(is_over), int(is_due)
+        received, *agreed = poll(
+            signal_number or 0, int(is_over), int(is_due), is_late=step.report is None
         )
         return received or None, bool(agreed[0]), bool(agreed[1])
 

@@ -38,6 +38,7 @@ FILES = {  # those that need files, and where these are among the real data sets
     "adult-mlp": {"path": "csv/adult-train.csv", "test_path": "csv/adult-test.csv"},
     "airline-linear": {"path": "series/airline-passengers.csv"},
     "cifar-cnn": {"path": "cifar10/train", "test_path": "cifar10/test"},
+    "cifar10-fast": {"path": "cifar10/train", "test_path": "cifar10/test"},
     "etth1-96": {"path": "series/ETTh1.csv"},
     "etth1-gru": {"path": "series/ETTh1.csv"},
     "etth1-multivariate": {"path": "series/ETTh1.csv"},
@@ -61,6 +62,10 @@ BLANK = json.dumps({"image": [[0] * 28] * 28})
 SHORT = {  # a beginning of each, and something to answer then
     "airline-linear": (["train.epochs=100"], "series/airline-passengers.csv"),
     "cifar-cnn": (["model.channels=[4, 8]", "model.depth=1"], "cifar10/test/cat"),
+    "cifar10-fast": (
+        ["data.name=image_folder", "data.batch_size=128", "model.channels=[4, 8]", "model.depth=1"],
+        "cifar10/test/cat",
+    ),
     "etth1-96": (["data.stride=8"], "series/ETTh1.csv"),
     "etth1-gru": (["data.stride=2"], "series/ETTh1.csv"),
     "etth1-multivariate": (["data.stride=8"], "series/ETTh1.csv"),

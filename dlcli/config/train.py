@@ -42,10 +42,10 @@ class TrainOptions(Options):
     accumulate: Count = Field(
         1, description="Parts into which each batch is cut to save memory; the result is the same."
     )
-    precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
+    precision: Literal["fp32", "tf32", "medium", "bf16", "fp16"] = Field(
         "fp32",
-        description="Of forward and backward: `bf16` and `fp16` (scaled) by autocast, `tf32` in "
-        "matrix products of CUDA; the weights stay float32.",
+        description="Of forward and backward: `bf16` and `fp16` (scaled) by autocast; in matrix "
+        "products alone, `tf32` on CUDA, `medium` on processors too; the weights stay float32.",
     )
     clip_norm: PositiveFloat | None = Field(
         None, description="Longest gradient of a step, over all parameters; null does not clip."

@@ -26,8 +26,8 @@ _SYNCS_BUFFERS = (  # by its older name it warns since torch 2.15
 class Distribution(Protocol):
     """One process's place among those that train together, its ranks.
 
-    All of them call the same methods in the same order; each call but `share` may wait for the
-    slowest rank.
+    All of them call the same methods in the same order; each call may wait for the slowest rank,
+    but for `share` and those that begin something.
 
     Attributes:
         rank: From 0; rank 0 talks and writes.
@@ -59,8 +59,16 @@ class Distribution(Protocol):
         """Return the sum of a tensor over all ranks."""
         ...
 
+    def begin_sum(self, value: Tensor) -> Callable[[], Tensor]:
+        """Begin a sum that is made while other work goes on; return what waits for it."""
+        ...
+
     def agree(self, *flags: int) -> tuple[int, ...]:
         """Return the largest value of each flag over all ranks, without waiting for a device."""
+        ...
+
+    def begin_to_agree(self, *flags: int) -> Callable[[], tuple[int, ...]]:
+        """Begin to agree while other work goes on; return what waits for the outcome."""
         ...
 
     def first(self, value: T) -> T:
@@ -111,9 +119,17 @@ class SingleProcess:
         """Return the value as it is."""
         return value
 
+    def begin_sum(self, value: Tensor) -> Callable[[], Tensor]:
+        """Return what gives the value."""
+        return lambda: value
+
     def agree(self, *flags: int) -> tuple[int, ...]:
         """Return the flags."""
         return flags
+
+    def begin_to_agree(self, *flags: int) -> Callable[[], tuple[int, ...]]:
+        """Return what gives the flags."""
+        return lambda: flags
 
     def first(self, value: T) -> T:
         """Return the value."""
@@ -185,17 +201,32 @@ class Ranks:
 
     def sum(self, value: Tensor) -> Tensor:
         """See `Distribution.sum`."""
-        total = value.clone()
-        with self._meeting():
-            dist.all_reduce(total)
-        return total
+        return self.begin_sum(value)()
+
+    def begin_sum(self, value: Tensor) -> Callable[[], Tensor]:
+        """See `Distribution.begin_sum`."""
+        return self._begin(value.clone(), dist.ReduceOp.SUM)
 
     def agree(self, *flags: int) -> tuple[int, ...]:
-        """See `Distribution.agree`; costs about 0.1 ms on one machine."""
-        largest = torch.tensor(flags)
+        """See `Distribution.agree`."""
+        return self.begin_to_agree(*flags)()
+
+    def begin_to_agree(self, *flags: int) -> Callable[[], tuple[int, ...]]:
+        """See `Distribution.begin_to_agree`."""
+        largest = self._begin(torch.tensor(flags), dist.ReduceOp.MAX)
+        return lambda: tuple(largest().tolist())
+
+    def _begin(self, value: Tensor, operation: dist.ReduceOp.RedOpType) -> Callable[[], Tensor]:
+        """Begin to put together every rank's value, in place; return what waits for it."""
         with self._meeting():
-            dist.all_reduce(largest, op=dist.ReduceOp.MAX)
-        return tuple(largest.tolist())
+            work = dist.all_reduce(value, op=operation, async_op=True)
+
+        def wait() -> Tensor:
+            with self._meeting():
+                work.wait()
+            return value
+
+        return wait
 
     def first(self, value: T) -> T:
         """See `Distribution.first`."""
@@ -260,6 +291,33 @@ class Ranks:
             if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
                 raise
             raise self._lost() from error
+
+
+class Poll:
+    """Flags over all ranks step after step, at the cost of hearing of the others' a step late.
+
+    Args:
+        distribution: Who is asked; of one process the flags are heard of at once.
+    """
+
+    def __init__(self, distribution: Distribution) -> None:
+        self._distribution = distribution
+        self._asked: Callable[[], tuple[int, ...]] | None = None
+
+    def __call__(self, *flags: int, is_late: bool) -> tuple[int, ...]:
+        """Return the largest value of each flag over all ranks, the same on every rank.
+
+        Args:
+            flags: Of this rank; never below 0.
+            is_late: Return those of the call before, none at first, and do not wait for these.
+        """
+        before = self._asked() if self._asked else (0,) * len(flags)
+        asked = self._distribution.begin_to_agree(*flags)
+        if is_late and self._distribution.world_size > 1:
+            self._asked = asked
+            return before
+        self._asked = None
+        return tuple(map(max, before, asked()))
 
 
 def stretch(rows: int, rank: int, world_size: int) -> slice:

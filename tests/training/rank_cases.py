@@ -18,7 +18,7 @@ from dlcli.errors import DivergedError
 from dlcli.models.normalization import BatchNorm
 from dlcli.training.averaging import ExponentialAverage
 from dlcli.training.clipping import Clipping
-from dlcli.training.distributed import Distribution
+from dlcli.training.distributed import Distribution, Poll
 from dlcli.training.state import State
 from dlcli.training.trainer import Trainer
 from tests.training.test_trainer import LAW_3, SEED, draw_examples, make_trainer, run
@@ -165,6 +165,14 @@ def optimizers(distribution: Distribution) -> dict[str, dict[str, Tensor]]:
     return left
 
 
+def poll(distribution: Distribution) -> list[tuple[int, ...]]:
+    """Return what a rank hears when the last one is told to stop at its second step."""
+    ask, last = Poll(distribution), distribution.world_size - 1
+    told = [15 if (distribution.rank, step) == (last, 1) else 0 for step in range(4)]
+    heard = [ask(flag, step, is_late=True) for step, flag in enumerate(told)]
+    return [*heard, ask(0, 0, is_late=False)]
+
+
 def essential(distribution: Distribution) -> dict[str, Any]:
     """Return the laws on a few cases."""
     return {
@@ -172,6 +180,7 @@ def essential(distribution: Distribution) -> dict[str, Any]:
         "law 2": law_2(distribution, STOPS[:2]),
         "law 7": law_7(distribution),
         "scores": scores(distribution),
+        "poll": poll(distribution),
     }
 
 
@@ -182,6 +191,7 @@ def everything(distribution: Distribution) -> dict[str, Any]:
         "law 2": law_2(distribution),
         "law 7": law_7(distribution),
         "scores": scores(distribution),
+        "poll": poll(distribution),
     }
 
 

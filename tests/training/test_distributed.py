@@ -76,6 +76,15 @@ def test_law_7_what_is_not_finite_on_one_rank_stops_all(left: list[dict[str, Any
             assert is_untouched
 
 
+def test_a_poll_is_heard_by_all_a_step_later(left: list[dict[str, Any]]) -> None:
+    for rank in left:
+        assert rank["poll"] == [(0, 0), (0, 0), (15, 1), (0, 2), (0, 3)]
+
+
+def test_one_process_hears_of_its_own_flags_at_once() -> None:
+    assert rank_cases.poll(SingleProcess()) == [(0, 0), (15, 1), (0, 2), (0, 3), (0, 0)]
+
+
 def test_scores_are_those_of_one_process_bitwise(left: list[dict[str, Any]]) -> None:
     first = left[0]["scores"]
     assert first["history"][-1]["val"] == first["alone"]

@@ -38,7 +38,13 @@ class Draws:
 
     def to(self, device: torch.device | str) -> Draws:
         """Return the draws on a device."""
-        return replace(self, table=self.table.to(device), noise=self.noise.to(device))
+        if self.table.device == torch.device(device):
+            return self
+        return replace(
+            self,
+            table=self.table.to(device, non_blocking=True),
+            noise=self.noise.to(device, non_blocking=True),
+        )
 
 
 def draw(

@@ -18,6 +18,7 @@ from dlcli.data.examples import Examples
 from dlcli.data.logmel import LogMel
 from dlcli.data.spec import Batch, DataSpec
 from dlcli.errors import ConfigError
+from dlcli.training.randomness import Order
 
 
 class Variation(Protocol):
@@ -76,7 +77,8 @@ class AugmentedExamples:
         if self.mixing is None:
             return batch
         others = self.mixing.partners(draws, len(self))
-        return self.mixing(batch, self._varied(others, self.draws.take(others)), draws)
+        there = draws.to(batch.targets.device)
+        return self.mixing(batch, self._varied(others, self.draws.take(others)), there)
 
     def slice(self, start: int, stop: int) -> Batch:
         """Return the examples from start up to stop as they are stored."""
@@ -93,6 +95,10 @@ class AugmentedExamples:
             draws=draws.to(self.targets.device),
         )
 
+    def order(self, seed: int, epoch: int) -> Order:
+        """Return the order of the stored examples."""
+        return self.examples.order(seed, epoch)
+
     def to(self, device: torch.device | str) -> AugmentedExamples:
         """Return the examples on a device."""
         draws = None if self.draws is None else self.draws.to(device)
@@ -100,7 +106,8 @@ class AugmentedExamples:
 
     def _varied(self, index: Tensor, draws: Draws) -> Batch:
         batch = self.examples.take(index)
-        return Batch(self.variation(batch.inputs, draws), batch.targets)
+        there = draws.to(batch.targets.device)  # where batches go that are stored elsewhere
+        return Batch(self.variation(batch.inputs, there), batch.targets)
 
 
 def augmented(

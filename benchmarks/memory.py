@@ -39,7 +39,7 @@ TARGET_BYTES = {"number": 4, "class": 8}
 _CHUNK_ROWS = 250_000
 _SAMPLE_SECONDS = 0.01
 _CONFIG = """\
-data: {{name: table, path: {path}, target: y, batch_size: 512}}
+data: {{name: table, path: {path}, target: y, batch_size: 512, cache: {cache}}}
 model: {{name: mlp, hidden_sizes: [64]}}
 train: {{epochs: 1}}
 metrics: {metrics}
@@ -111,13 +111,21 @@ def measure_torch(folder: Path) -> Peak:
     return measure(["-c", "import torch"], folder=folder)
 
 
-def measure_training(path: Path, *, target: str, processors: int | None = None) -> Peak:
+def measure_training(
+    path: Path, *, target: str, processors: int | None = None, cache: str = "auto"
+) -> Peak:
     """Return the peak of `dlcli train` for one epoch on a table of `write_table`.
 
     The run directory is called after the table and lies beside it, in `runs`.
+
+    Args:
+        path: The table.
+        target: As it was written.
+        processors: See `measure`.
+        cache: `data.cache`.
     """
     config = path.with_suffix(".yaml")
-    config.write_text(_CONFIG.format(path=path.name, metrics=_METRICS[target]))
+    config.write_text(_CONFIG.format(path=path.name, metrics=_METRICS[target], cache=cache))
     words = ["-m", "dlcli", "train", config.name]
     return measure(words, folder=path.parent, processors=processors)
 

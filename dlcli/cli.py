@@ -28,6 +28,12 @@ _config = typer.Typer(
     rich_markup_mode=None,
 )
 _tree.add_typer(_config, name="config")
+_cache = typer.Typer(
+    help="Show or remove what is kept of prepared data.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+_tree.add_typer(_cache, name="cache")
 
 Overrides = Annotated[
     list[str] | None,
@@ -37,6 +43,7 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of the run dir
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No talk on stderr.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="More talk on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 TrustCode = Annotated[
     bool, typer.Option("--trust-code", help="Run own code that the config or checkpoint names.")
@@ -86,6 +93,12 @@ def config_options(context: typer.Context) -> None:
     _help_where_alone(context)
 
 
+@_cache.callback()
+def cache_options(context: typer.Context) -> None:
+    """Answer `dlcli cache` without a command."""
+    _help_where_alone(context)
+
+
 def _help_where_alone(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         sys.stderr.write(context.get_help() + "\n")
@@ -122,9 +135,14 @@ def train(
         int | None,
         typer.Option(min=1, metavar="N", help="Train on the first N batches alone, to try out."),
     ] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="Refuse operations that differ from run to run."),
+    ] = False,
     trust_code: TrustCode = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     debug: Debug = False,  # noqa: ARG001 - read in __main__
 ) -> int:
     """Train a model from a config; writes a run directory with checkpoints and metrics."""
@@ -135,6 +153,7 @@ def train(
             "seed": seed,
             "train.device": device,
             "train.max_time": max_time,
+            "train.deterministic": "true" if deterministic else None,
         }.items()
         if value is not None
     ]
@@ -159,6 +178,7 @@ def train(
             may_change=override,
             trust_code=trust_code,
             is_quiet=quiet,
+            is_verbose=verbose,
         )
     else:
         if override:
@@ -169,6 +189,9 @@ def train(
             raise UsageError(
                 "train takes a config file", suggestion="dlcli train config.yaml, or --resume RUN"
             )
+        if dry_run and (seeds is not None or overfit_batches is not None):
+            option = "--overfit-batches" if seeds is None else "--seeds"
+            raise UsageError(f"--dry-run checks one whole training, without {option}")
         read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
         if dry_run:
             from dlcli.commands.check import check_config
@@ -185,6 +208,7 @@ def train(
                 seeds=seeds,
                 overfit_batches=overfit_batches,
                 is_quiet=quiet,
+                is_verbose=verbose,
             )
     return _deliver(outcome, as_json=as_json)
 
@@ -214,7 +238,8 @@ def lr_find(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="The YAML file.")],
     overrides: Overrides = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save a picture of the curve, a PNG.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Save a picture of the curve: .png, .svg or .pdf."),
     ] = None,
     device: Device = None,
     trust_code: TrustCode = False,
@@ -443,6 +468,29 @@ def config_diff(
         _print(json.dumps(diff_data(left, right)))
     else:
         _print(diff(left, right) or "no difference")
+
+
+@_cache.command(name="ls")
+def cache_ls(as_json: Json = False) -> None:
+    """List what the cache holds: what it is, rows, size and last use."""
+    from dlcli.commands.cache import listing, listing_data
+
+    _print(json.dumps(listing_data()) if as_json else listing())
+
+
+@_cache.command(name="clear")
+def cache_clear(
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY]...", help="The beginning of a key; all unless given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Remove what the cache holds; what is in use stays."""
+    from dlcli.commands.cache import clear
+
+    cleared = clear(keys or [])
+    _print(json.dumps(cleared.data) if as_json else cleared.text)
 
 
 class located:  # noqa: N801 - reads as a statement

@@ -25,11 +25,15 @@ class Talk:
 
     Args:
         is_quiet: Keep stderr silent; the log is written all the same.
+        is_verbose: Say what only some want to know.
         stream: Where to talk; stderr unless given.
     """
 
-    def __init__(self, *, is_quiet: bool = False, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, *, is_quiet: bool = False, is_verbose: bool = False, stream: TextIO | None = None
+    ) -> None:
         self.is_quiet = is_quiet
+        self.is_verbose = is_verbose
         self.stream = stream or sys.stderr
         self.warnings: list[str] = []
         self.log: TextIO | None = None
@@ -51,6 +55,10 @@ class Talk:
             print(text, file=self.stream, flush=True)
         else:
             self.bar.write(text, file=self.stream)
+
+    def detail(self, text: str) -> None:
+        """Log a line, and print it for those who asked for more."""
+        (self.say if self.is_verbose else self.note)(printable(text))
 
     def warn(self, text: str) -> None:
         """Say a warning, once each."""

@@ -12,7 +12,7 @@ from tests.command_line import REPOSITORY, imported
 PACKAGE = REPOSITORY / "dlcli"
 LAYERS = [
     {"errors"},
-    {"messages", "files", "interrupts", "extras", "launch"},
+    {"messages", "files", "interrupts", "extras", "launch", "memory"},
     {"config"},
     {"training", "run"},
     {"ranks"},

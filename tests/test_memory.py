@@ -63,6 +63,17 @@ def test_memory_grows_by_the_tensors_in_training_and_not_at_all_in_prediction(fo
     assert predicted_many.anonymous - predicted_few.anonymous <= 50 * MB
 
 
+def test_rows_from_the_cache_take_no_memory_but_for_drawing_the_parts(folder, torch):
+    """Which are drawn once: from the second time on not even that."""
+    tables = [
+        write_table(folder / f"m{rows}.parquet", rows, target="class") for rows in (FEW, MANY)
+    ]
+    few, many = (measure_training(path, target="class", cache="always") for path in tables)
+    again = measure_training(tables[1], target="class", cache="always")
+    assert many.anonymous - few.anonymous <= 60 * (MANY - FEW)
+    assert again.anonymous - torch.anonymous <= 250 * MB  # `roc_auc` keeps every score
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_many_processors_take_no_memory_of_their_own(folder, torch, ending):
     path = write_table(folder / f"numbers.{ending}", FEW, target="number")

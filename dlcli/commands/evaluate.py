@@ -129,7 +129,7 @@ def _opened(path: Path, device: str, talk: Talk, *, trust_code: bool) -> Trained
     for warning in model.warnings:
         talk.warn(warning)
     rows = model.learner.evaluation.batch_size
-    torch.set_num_threads(choose_threads(model.config, model.learner.network, rows=rows))
+    torch.set_num_threads(choose_threads(model.config, model.learner, rows=rows))
     return model
 
 
@@ -160,6 +160,7 @@ def _part(model: TrainedModel, path: Path, split: str, talk: Talk, *, trust_code
         task=model.data["task"],
         fold=model.data["fold"],
         parts=(split,),
+        say=talk.warn,
     )
     if split not in parts:
         raise UsageError(

@@ -26,7 +26,6 @@ from dlcli.build import (
     scales_targets,
 )
 from dlcli.checks.batch_size import fitting_batch_size
-from dlcli.checks.memory import free_memory
 from dlcli.commands.complete import Training, complete, failures_noted, led, warn_of_start
 from dlcli.commands.outcome import Outcome
 from dlcli.commands.repeat import repeat
@@ -37,17 +36,22 @@ from dlcli.config.own import own_codes
 from dlcli.config.read import ReadConfig, to_yaml
 from dlcli.data.augment.examples import augmented
 from dlcli.data.chosen import first_batches
+from dlcli.data.encoding import is_mapped, storage
 from dlcli.data.examples import Examples
 from dlcli.data.origins import condensed
 from dlcli.data.prepare import Prepared, prepare
+from dlcli.data.prepared import listed
+from dlcli.data.staging import placed
 from dlcli.errors import ConfigError, DataError
 from dlcli.files import JSON, relative
 from dlcli.finetune import init_from
+from dlcli.memory import free_memory
 from dlcli.progress import Talk
 from dlcli.ranks import check_alike, check_rows, in_turns, joined, own_device
 from dlcli.run import Run, find_checkpoint
 from dlcli.trained import describe
 from dlcli.training.distributed import ALONE, Distribution
+from dlcli.training.medium import product_error
 from dlcli.training.state import State
 
 
@@ -77,6 +81,7 @@ def train_config(
     seeds: int | None = None,
     overfit_batches: int | None = None,
     is_quiet: bool = False,
+    is_verbose: bool = False,
 ) -> Outcome:
     """Train as a config says, once or with several seeds or on several folds.
 
@@ -87,20 +92,23 @@ def train_config(
             folds. None trains once, or on every fold.
         overfit_batches: Train on so many batches alone; see `Turn`.
         is_quiet: Say nothing on stderr.
+        is_verbose: Say more.
 
     Raises:
         DlcliError: See `dlcli.errors` for each cause.
     """
     with joined() as distribution:
         turn = Turn(read.config, overfit_batches=overfit_batches, distribution=distribution)
-        return _train_turns(read, turn, seeds, runs_dir, is_quiet=is_quiet)
+        return _train_turns(
+            read, turn, seeds, runs_dir, Talk(is_quiet=is_quiet, is_verbose=is_verbose)
+        )
 
 
 def _train_turns(
-    read: ReadConfig, first: Turn, seeds: int | None, runs_dir: Path, *, is_quiet: bool
+    read: ReadConfig, first: Turn, seeds: int | None, runs_dir: Path, talk: Talk
 ) -> Outcome:
     """Train once, or with the seeds or on the folds that come after a first turn."""
-    config, talk = read.config, Talk(is_quiet=is_quiet)
+    config = read.config
     folds = config.data.folds
     count = seeds or folds
     if count is None:
@@ -114,7 +122,7 @@ def _train_turns(
 
     def train(offset: int) -> Outcome:
         turn = _turn(first, offset)
-        own_talk = Talk(is_quiet=is_quiet)
+        own_talk = Talk(is_quiet=talk.is_quiet, is_verbose=talk.is_verbose)
         own_talk.say(f"\n{turn.label}")
         return _train(read, turn, runs_dir, own_talk)
 
@@ -176,11 +184,12 @@ def train_in(
         "fold": turn.fold,
         "overfit_batches": turn.overfit_batches,
         "parameters": parameters,
+        **({"product_error": product_error(device)} if config.train.precision == "medium" else {}),
     }
     name = "-".join(filter(None, (config.name, turn.label)))
     with led(lambda: create(name, resolved, facts), turn.distribution) as run:
         with failures_noted(run, talk):
-            run.write_splits(prepared.rows)
+            run.write_splits(prepared.rows, listed)
         with talk.logging_to(run.log):
             talk.say(
                 f"model: {config.model.name}, {parameters:,} parameters{frozen}, on {device}, "
@@ -209,6 +218,7 @@ def prepare_turn(read: ReadConfig, turn: Turn, talk: Talk) -> Prepared:
     rows = ", ".join(f"{len(part):,} {name}" for name, part in prepared.examples.items())
     what = "windows" if prepared.preprocessor.window else "rows"
     talk.say(f"data: {config.data.name}, {what}: {rows}")
+    tell_storage(prepared.examples, talk)
     if config.task is None:
         talk.say(f"task: {prepared.task} ({prepared.task_reason})")
     for warning in prepared.warnings:
@@ -216,6 +226,12 @@ def prepare_turn(read: ReadConfig, turn: Turn, talk: Talk) -> Prepared:
     if faults := cross_check(config.model_copy(update={"task": prepared.task})):
         raise ConfigError(faults)
     return prepared
+
+
+def tell_storage(parts: Mapping[str, Examples], talk: Talk) -> None:
+    """Say where the rows are, always if that is not in memory."""
+    tell = talk.say if any(map(is_mapped, parts.values())) else talk.detail
+    tell(f"the data are {storage(parts)}")
 
 
 def fresh_training(read: ReadConfig, turn: Turn, prepared: Prepared, talk: Talk) -> Training:
@@ -232,11 +248,11 @@ def fresh_training(read: ReadConfig, turn: Turn, prepared: Prepared, talk: Talk)
     for note in _begun(read, learner):
         talk.say(note)
     _check_targets(learner, prepared)
-    examples = {part: rows.to(learner.device) for part, rows in prepared.examples.items()}
+    examples = {part: placed(rows, learner.device) for part, rows in prepared.examples.items()}
     config = with_batch_size(config, learner, examples["train"], talk, turn.distribution)
     examples = examples_to_train(config, turn.overfit_batches, examples, learner, talk)
     check_rows(len(examples["train"]), config.data.rows_per_step, turn.distribution)
-    torch.set_num_threads(choose_threads(config, learner.network))
+    torch.set_num_threads(choose_threads(config, learner))
     portable = _settled(read.portable(), config)
     description = describe(portable, learner, class_counts=prepared.class_counts) | {
         "fingerprint": prepared.fingerprint,

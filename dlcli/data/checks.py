@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from dlcli.data.encoders.tokens import TokensEncoder
-from dlcli.data.examples import ResidentExamples
+from dlcli.data.examples import Examples
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.cells import texts
 from dlcli.data.wording import counted
 
 _ROWS_AT_ONCE = 1 << 14
+_BYTES_AT_ONCE = 32 << 20
 _WIDE = 1 << 12  # bytes of a row
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
 
@@ -94,7 +95,7 @@ def text_warnings(preprocessor: Preprocessor) -> list[str]:
     return found
 
 
-def duplicate_warnings(examples: Mapping[str, ResidentExamples]) -> list[str]:
+def duplicate_warnings(examples: Mapping[str, Examples]) -> list[str]:
     """Say how many val and test rows are, to the model, the same as a training row."""
     others = [part for part in ("val", "test") if part in examples]
     if not others:
@@ -113,18 +114,20 @@ def duplicate_warnings(examples: Mapping[str, ResidentExamples]) -> list[str]:
     return [f"duplicates: {' and '.join(found)} have the inputs and target of a training row"]
 
 
-def row_hashes(examples: ResidentExamples) -> np.ndarray:
+def row_hashes(examples: Examples) -> np.ndarray:
     """Return a 64-bit hash of each row (N,), inputs and targets; 8 bytes a row."""
     hashes = np.zeros(len(examples), np.uint64)
-    for tensor in (*examples.inputs.values(), examples.targets):
-        values = tensor.numpy().reshape(len(tensor), -1)
-        if values.dtype.kind in "iu" and values.shape[1] * values.itemsize > _WIDE:
-            values = _digests(values)
-        if values.dtype.kind in "iu" and values.shape[1] * values.itemsize % 8 == 0:
-            values = values.view(np.uint64)  # eight pixels or four samples at a time
-        for start in range(0, len(values), _ROWS_AT_ONCE):
-            stop = start + _ROWS_AT_ONCE
-            _mix(hashes[start:stop], values[start:stop])
+    size = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE * len(examples) // examples.nbytes))
+    for start in range(0, len(examples), size):
+        stop = min(start + size, len(examples))
+        rows = examples.slice(start, stop)
+        for tensor in (*rows.inputs.values(), rows.targets):
+            values = tensor.numpy().reshape(len(tensor), -1)
+            if values.dtype.kind in "iu" and values.shape[1] * values.itemsize > _WIDE:
+                values = _digests(values)
+            if values.dtype.kind in "iu" and values.shape[1] * values.itemsize % 8 == 0:
+                values = values.view(np.uint64)  # eight pixels or four samples at a time
+            _mix(hashes[start:stop], values)
     return hashes
 
 

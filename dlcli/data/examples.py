@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dlcli.data.spec import KNOWN, PADDING, Batch
-from dlcli.training.randomness import derived_seed
+from dlcli.training.randomness import Order, derived_seed, epoch_order, sized_order
 
 
 class Examples(Protocol):
@@ -34,21 +34,26 @@ class Examples(Protocol):
     def for_epoch(self, seed: int, epoch: int) -> Examples:
         """Return the examples as an epoch trains on them; pure. `epoch` is 0-based."""
 
+    def order(self, seed: int, epoch: int) -> Order:
+        """Return the order in which an epoch (0-based) visits all of them; pure."""
+
     def to(self, device: torch.device | str) -> Self:
         """Return the examples on a device; the same tensors where they are there already."""
 
 
 @dataclass(frozen=True)
 class ResidentExamples:
-    """Rows held as one tensor per block.
+    """Rows held as one tensor per block, in memory or mapped from files.
 
     Attributes:
         inputs: Block name to tensor (N, ...); see `DataSpec.blocks`.
         targets: See `Batch.targets`.
+        mapped: What keeps the files in use that the tensors are mapped from; None in memory.
     """
 
     inputs: dict[str, Tensor]
     targets: Tensor
+    mapped: object | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -67,10 +72,14 @@ class ResidentExamples:
         """Return itself: every epoch trains on the same rows."""
         return self
 
+    def order(self, seed: int, epoch: int) -> Order:
+        """Return an order that depends on the size of the rows, not on where they lie."""
+        return sized_order(seed, epoch, len(self), self.nbytes / len(self))
+
     def to(self, device: torch.device | str) -> ResidentExamples:
         """Return the rows on a device; the same tensors where they are there already."""
         blocks = {name: block.to(device) for name, block in self.inputs.items()}
-        return ResidentExamples(blocks, self.targets.to(device))
+        return replace(self, inputs=blocks, targets=self.targets.to(device))
 
     @property
     def nbytes(self) -> int:
@@ -162,6 +171,10 @@ class WindowExamples:
         if not self.is_jittered:
             return self
         return replace(self, first=self.first + derived_seed(seed, "jitter", epoch) % self.stride)
+
+    def order(self, seed: int, epoch: int) -> Order:
+        """Return all windows, shuffled together."""
+        return epoch_order(seed, epoch, len(self))
 
     def to(self, device: torch.device | str) -> WindowExamples:
         """Return the rows on a device; the same tensors where they are there already."""

@@ -89,17 +89,27 @@ def encode_parts(
     counts = {part: int((part_of == PARTS.index(part)).sum()) for part in parts}
     filled = {part: preprocessor.allocate(count) for part, count in counts.items() if count}
     places = dict.fromkeys(filled, 0)
+    for part, rows in encoded_rows(source, preprocessor, part_of, list(filled)):
+        places[part] = _put(filled[part], places[part], rows)
+    return filled
+
+
+def encoded_rows(
+    source: Source, preprocessor: Preprocessor, part_of: np.ndarray, parts: Sequence[str]
+) -> Iterator[tuple[str, ResidentExamples]]:
+    """Yield the rows of these parts in file order, some at a time; see `encode_parts`."""
+    wanted = [PARTS.index(part) for part in parts]
     for batch, part_here in _with_parts(source, _columns(preprocessor), part_of):
-        wanted = np.isin(part_here, [PARTS.index(part) for part in filled])
-        chosen, part_here = _filter(batch, wanted), part_here[wanted]
+        is_wanted = np.isin(part_here, wanted)
+        chosen, part_here = _filter(batch, is_wanted), part_here[is_wanted]
         if not chosen.num_rows:
             continue
         encoded = preprocessor.encode(chosen, among=batch)
         whole = ResidentExamples(dict(encoded.inputs), encoded.targets)
-        for part, examples in filled.items():
-            mask = part_here == PARTS.index(part)
-            places[part] = _put(examples, places[part], whole, mask)
-    return filled
+        for part, number in zip(parts, wanted, strict=True):
+            mask = part_here == number
+            if mask.any():
+                yield part, whole if mask.all() else _masked(whole, mask)
 
 
 def encode_labelled(
@@ -167,14 +177,16 @@ def _finish(fit: Fit) -> Encoder:
         ) from error
 
 
-def _put(examples: ResidentExamples, start: int, rows: ResidentExamples, mask: np.ndarray) -> int:
-    """Copy the masked rows to their place; return where the next ones go.
+def _masked(rows: ResidentExamples, mask: np.ndarray) -> ResidentExamples:
+    """Return some of the rows. With numpy: torch would wait for its threads at each small copy."""
+    blocks = {name: torch.from_numpy(block.numpy()[mask]) for name, block in rows.inputs.items()}
+    return ResidentExamples(blocks, torch.from_numpy(rows.targets.numpy()[mask]))
 
-    With numpy: at each of these small copies torch would wait for its threads.
-    """
-    end = start + int(mask.sum())
-    chosen = slice(None) if mask.all() else mask
+
+def _put(examples: ResidentExamples, start: int, rows: ResidentExamples) -> int:
+    """Copy rows to their place; return where the next ones go. With numpy: see `_masked`."""
+    end = start + len(rows)
     for name, block in examples.inputs.items():
-        block.numpy()[start:end] = rows.inputs[name].numpy()[chosen]
-    examples.targets.numpy()[start:end] = rows.targets.numpy()[chosen]
+        block.numpy()[start:end] = rows.inputs[name].numpy()
+    examples.targets.numpy()[start:end] = rows.targets.numpy()
     return end

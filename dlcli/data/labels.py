@@ -15,7 +15,7 @@ from dlcli.data.encoders.parse import booleans, numbers
 from dlcli.data.preprocessor import located
 from dlcli.data.sources.cells import texts
 from dlcli.data.sources.source import ColumnKind, Source, Sources, Task
-from dlcli.data.split import Labels
+from dlcli.data.split import Labels, places
 from dlcli.data.wording import counted
 from dlcli.errors import ConfigError, DataError
 
@@ -29,7 +29,8 @@ class RowLabels:
     Attributes:
         labelled: Rows whose targets are all there, ascending.
         total: Number of all rows.
-        columns: Values of the targets, group and split columns over the labelled rows.
+        columns: Values of the targets, group and split columns over the labelled rows; of texts
+            each chunk is dictionary-encoded, which takes a third.
     """
 
     labelled: np.ndarray
@@ -38,7 +39,10 @@ class RowLabels:
 
     def codes(self, column: str) -> Labels:
         """Return a column as codes, in order of first appearance."""
-        encoded = self.columns[column].dictionary_encode().combine_chunks()
+        values = self.columns[column]
+        is_encoded = pa.types.is_dictionary(values.type)
+        unified = values.unify_dictionaries() if is_encoded else values.dictionary_encode()
+        encoded = unified.combine_chunks()
         names = [str(name) for name in texts(encoded.dictionary).to_pylist()]
         return Labels(encoded.indices.to_numpy(zero_copy_only=False), names)
 
@@ -62,7 +66,7 @@ def read_labels(source: Source, targets: tuple[str, ...], split: SplitOptions | 
     if not columns:
         raise DataError("there are no rows")
     present = np.logical_and.reduce([columns[name].is_valid().to_numpy() for name in targets])
-    labelled = np.flatnonzero(present)
+    labelled = places(present)
     if not len(labelled):
         raise DataError(f"no row has its target {', '.join(f'`{name}`' for name in targets)}")
     kept = columns
@@ -109,10 +113,10 @@ def _infer_task(sources: Sources, labels: RowLabels) -> tuple[Task, str]:
     if kind in ("categorical", "boolean", "text"):
         words = {"boolean": "true or false"}.get(kind, "text")
         return "classification", f"the target `{target}` is {words}"
-    distinct = pc.unique(labels.columns[target]) if kind == "numeric" else pa.array([0.5])
-    if not pc.all(pc.equal(distinct, pc.floor(distinct))).as_py():
+    values = labels.columns[target]
+    if kind != "numeric" or not all(map(_is_whole, values.chunks)):
         return "regression", f"the target `{target}` has numbers that are not whole"
-    count = len(distinct)
+    count = len(pc.unique(values))
     if 2 < count == len(labels.labelled) <= _MOST_CLASSES:
         return "regression", f"the target `{target}` has another whole number in every row"
     found: Task = "classification" if count <= _MOST_CLASSES else "regression"
@@ -124,4 +128,8 @@ def _infer_task(sources: Sources, labels: RowLabels) -> tuple[Task, str]:
 def _values(array: pa.Array, name: str, kind: ColumnKind) -> pa.Array:
     if kind == "numeric":
         return pa.array(numbers(array, name), from_pandas=True)
-    return booleans(array, name) if kind == "boolean" else texts(array)
+    return booleans(array, name) if kind == "boolean" else texts(array).dictionary_encode()
+
+
+def _is_whole(numbers: pa.Array) -> bool:
+    return bool(pc.all(pc.equal(numbers, pc.floor(numbers))).as_py() in (True, None))

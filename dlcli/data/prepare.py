@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dlcli.config.data import DataOptions, RecordOptions, SeriesOptions, TextFileOptions
+from dlcli.data.cache.entries import Say
 from dlcli.data.examples import Examples
 from dlcli.data.fitting import encode_labelled
 from dlcli.data.forecasting import prepare_series, restore_series
@@ -54,6 +55,7 @@ def restore(
     task: str | None,
     fold: int | None = None,
     parts: Sequence[str] = ("test",),
+    say: Say = lambda _: None,
 ) -> Mapping[str, Examples]:
     """Return parts as `prepare` made them, with a preprocessor that is fitted already.
 
@@ -64,6 +66,7 @@ def restore(
         task: Of that training.
         fold: Likewise.
         parts: Those to return; a part without rows is not there.
+        say: Is told what the user should know of the cache.
 
     Raises:
         DataError: A cell is not what its column holds.
@@ -74,5 +77,5 @@ def restore(
         return restore_text(sources, options, preprocessor=preprocessor, parts=parts)
     assert isinstance(options, RecordOptions)
     return restore_rows(
-        sources, options, preprocessor=preprocessor, task=task, fold=fold, parts=parts
+        sources, options, preprocessor=preprocessor, task=task, fold=fold, parts=parts, say=say
     )

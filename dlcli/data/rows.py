@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dlcli.config.data import RecordOptions, Scaling, TableOptions, TabularOptions
+from dlcli.config.data import RecordOptions, Scaling, TableOptions, TabularOptions, TextOptions
+from dlcli.data.cache.entries import Say
+from dlcli.data.cache.hashing import file_hash
+from dlcli.data.cache.notes import read_note, write_note
+from dlcli.data.cache.seals import key_of
+from dlcli.data.cached_rows import deciding
 from dlcli.data.checks import TwinCheck, constant_warnings, duplicate_warnings, text_warnings
-from dlcli.data.examples import ResidentExamples
-from dlcli.data.fitting import encode_parts, fit_preprocessor
-from dlcli.data.labels import RowLabels, decide_task, read_labels
+from dlcli.data.drawn import draw_parts, numbered
+from dlcli.data.encoding import Encoding, is_mapped
+from dlcli.data.examples import Examples
+from dlcli.data.fitting import fit_preprocessor
 from dlcli.data.prepared import Prepared
 from dlcli.data.preprocessor import Preprocessor
+from dlcli.data.sources.files import expanded
 from dlcli.data.sources.source import Sources, Task
-from dlcli.data.split import PARTS, Split, draw_split
-from dlcli.data.wording import counted
+from dlcli.data.split import PARTS
 from dlcli.errors import ConfigError, DataError
 
 
@@ -31,9 +38,13 @@ def prepare_rows(
     fold: int | None = None,
 ) -> Prepared:
     """See `dlcli.data.prepare.prepare`."""
+    said: list[str] = []
+    key = _fit_key(sources, options, task, fold, scale_targets=scale_targets)
+    if (found := _found(sources, options, task, fold, key=key, say=said.append)) is not None:
+        return found
     has_drop = type(options) is TableOptions  # those made from it refuse it, or have other columns
     tabular = options if isinstance(options, TabularOptions) else TabularOptions()
-    parts = _draw(sources, options, task, fold)
+    parts = draw_parts(sources, options, task, fold)
     twins = TwinCheck(sources.inputs, sources.targets)
     preprocessor = fit_preprocessor(
         sources,
@@ -49,25 +60,23 @@ def prepare_rows(
             "tell apart",
             path=("data", "target"),
         )
-    examples = _encode(sources, preprocessor, parts, PARTS)
-    return Prepared(
-        task=parts.task,
-        task_reason=parts.task_reason,
-        preprocessor=preprocessor,
-        examples=examples,
-        rows=_numbered(sources, parts.rows),
-        fingerprint=sources.fingerprint,
-        files=sources.files,
-        warnings=(
-            *sources.warnings,
+    encoding = Encoding(sources, options, fold, preprocessor)
+    examples = encoding.encode(parts, PARTS, said.append)
+    fit = _Fit(
+        parts.task,
+        parts.task_reason,
+        preprocessor,
+        (
             *parts.warnings,
             *constant_warnings(preprocessor, remedy=None if has_drop else ""),
             *text_warnings(preprocessor),
             *twins.warnings(has_drop=has_drop),
             *duplicate_warnings(examples),
         ),
-        class_counts=_class_counts(preprocessor, examples["train"]),
     )
+    if is_mapped(examples["train"]):
+        write_note(key, fit.to_data())
+    return _prepared(sources, fit, examples, numbered(sources, parts.rows), said)
 
 
 def restore_rows(
@@ -78,110 +87,102 @@ def restore_rows(
     task: str | None,
     fold: int | None = None,
     parts: Sequence[str] = ("test",),
-) -> dict[str, ResidentExamples]:
+    say: Say = lambda _: None,
+) -> Mapping[str, Examples]:
     """See `dlcli.data.prepare.restore`."""
-    return _encode(sources, preprocessor, _draw(sources, options, task, fold), parts)
+    encoding = Encoding(sources, options, fold, preprocessor)
+    if (found := encoding.find(say)) is not None:
+        return found.examples(parts)
+    return encoding.encode(draw_parts(sources, options, task, fold), parts, say)
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """The task and every part's rows in its source."""
+class _Fit:
+    """What was learned of the data before any row was encoded; plain data in the cache."""
 
     task: Task
     task_reason: str
-    rows: dict[str, np.ndarray]
-    totals: dict[str, int]
+    preprocessor: Preprocessor
     warnings: tuple[str, ...]
 
-    def part_of(self, sources: Sources, part: str) -> np.ndarray:
-        """Return, for the source that holds a part, the part of each row (N,) or -1."""
-        own = part != "train" and getattr(sources, part) is not None
-        places = np.full(self.totals[part if own else "train"], -1, np.int8)
-        for other, rows in self.rows.items():
-            apart = other != "train" and getattr(sources, other) is not None
-            if other == part or not (own or apart):
-                places[rows] = PARTS.index(other)
-        return places
+    def to_data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "task": self.task,
+            "task_reason": self.task_reason,
+            "preprocessor": self.preprocessor.state(),
+            "warnings": list(self.warnings),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> _Fit:
+        """Return what `to_data` was made of."""
+        preprocessor = Preprocessor.from_state(data["preprocessor"])
+        return cls(data["task"], data["task_reason"], preprocessor, tuple(data["warnings"]))
 
 
-def _draw(sources: Sources, options: RecordOptions, task: str | None, fold: int | None) -> _Parts:
-    split = options.split
-    labels = {"train": read_labels(sources.train, sources.targets, split)}
-    files = {"val": sources.val, "test": sources.test}
-    for part, source in files.items():
-        if source is not None:
-            labels[part] = read_labels(source, sources.targets, None)
-    found, reason = decide_task(sources, labels["train"], task)
-    drawn = _draw_train(sources, options, labels["train"], found, fold)
-    rows = {part: labels["train"].labelled[index] for part, index in drawn.parts.items()}
-    rows |= {part: labels[part].labelled for part in files if part in labels}
-    return _Parts(
-        task=found,
-        task_reason=reason,
+def _fit_key(
+    sources: Sources,
+    options: RecordOptions,
+    task: str | None,
+    fold: int | None,
+    *,
+    scale_targets: bool,
+) -> str:
+    """Return the key of what is learned of the data before any row is encoded."""
+    text = options.section(TextOptions)
+    tokenizer = None if text is None or text.tokenizer is None else text.tokenizer
+    return key_of(
+        what="fit",
+        task=task,
+        scale_targets=scale_targets,
+        tokenizer=tokenizer and file_hash(sources.folder / expanded(tokenizer)),
+        **deciding(sources, options, fold),
+    )
+
+
+def _found(
+    sources: Sources,
+    options: RecordOptions,
+    task: str | None,
+    fold: int | None,
+    *,
+    key: str,
+    say: Say,
+) -> Prepared | None:
+    """Return what the cache holds of an earlier preparation; None where that is not all."""
+    note = None if options.cache == "never" else read_note(key)
+    if note is None:
+        return None
+    fit = _Fit.from_data(note)
+    encoding = Encoding(sources, options, fold, fit.preprocessor)
+    if (rows := encoding.find(say)) is not None:
+        return _prepared(sources, fit, rows.examples(PARTS), rows.numbers(), ())
+    if not encoding.shares_pixels:
+        return None
+    parts = draw_parts(sources, options, task, fold)
+    examples = encoding.encode(parts, PARTS, say)
+    return _prepared(sources, fit, examples, numbered(sources, parts.rows), ())
+
+
+def _prepared(
+    sources: Sources,
+    fit: _Fit,
+    examples: Mapping[str, Examples],
+    rows: Mapping[str, np.ndarray],
+    said: Sequence[str],
+) -> Prepared:
+    return Prepared(
+        task=fit.task,
+        task_reason=fit.task_reason,
+        preprocessor=fit.preprocessor,
+        examples=examples,
         rows=rows,
-        totals={part: one.total for part, one in labels.items()},
-        warnings=(*_unlabelled(labels), *drawn.warnings),
+        fingerprint=sources.fingerprint,
+        files=sources.files,
+        warnings=(*said, *sources.warnings, *fit.warnings),
+        class_counts=_class_counts(fit.preprocessor, examples["train"]),
     )
-
-
-def _draw_train(
-    sources: Sources, options: RecordOptions, labels: RowLabels, task: Task, fold: int | None
-) -> Split:
-    split = options.split
-    if fold is not None and split.folds is not None and not 0 <= fold < split.folds:
-        raise ConfigError(f"there is no fold {fold} of {split.folds}", path=("data", "split"))
-    drawn = draw_split(
-        split,
-        len(labels.labelled),
-        draws=[part for part in ("val", "test") if getattr(sources, part) is None],
-        classes=labels.codes(sources.targets[0]) if task == "classification" else None,
-        groups=labels.codes(split.group) if split.group else None,
-        names=labels.codes(split.column) if split.column else None,
-        fold=fold,
-    )
-    taken = [p for p in ("val", "test") if p in drawn.parts and getattr(sources, p) is not None]
-    if taken:
-        raise ConfigError(
-            f"the split column and a file of its own both give {taken[0]} rows",
-            path=("data", f"{taken[0]}_path"),
-        )
-    return drawn
-
-
-def _numbered(sources: Sources, rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the rows of each part's source as the data number them."""
-    found = {}
-    for part, index in rows.items():
-        numbers = sources.numbers.get("train" if getattr(sources, part) is None else part)
-        found[part] = index if numbers is None else numbers[index]
-    return found
-
-
-def _unlabelled(labels: dict[str, RowLabels]) -> list[str]:
-    counts = {part: one.total - len(one.labelled) for part, one in labels.items()}
-    return [
-        f"{counted(count, 'row')} without a target {'is' if count == 1 else 'are'} left out"
-        + (f" of the {part} file" if part != "train" else "")
-        for part, count in counts.items()
-        if count
-    ]
-
-
-def _encode(
-    sources: Sources, preprocessor: Preprocessor, parts: _Parts, wanted: Sequence[str]
-) -> dict[str, ResidentExamples]:
-    """Encode the wanted parts, those of one source in one pass, in the order of PARTS."""
-    apart = [part for part in ("val", "test") if getattr(sources, part) is not None]
-    together = [part for part in wanted if part in parts.rows and part not in apart]
-    found: dict[str, ResidentExamples] = {}
-    if together:
-        part_of = parts.part_of(sources, "train")
-        found |= encode_parts(sources.train, preprocessor, part_of, together)
-    for part in apart:
-        if part in wanted:
-            part_of = parts.part_of(sources, part)
-            found |= encode_parts(getattr(sources, part), preprocessor, part_of, [part])
-    return {part: found[part] for part in PARTS if part in found}
 
 
 def _target_scaling(options: TabularOptions, task: Task, scale_targets: bool) -> Scaling:
@@ -196,7 +197,7 @@ def _target_scaling(options: TabularOptions, task: Task, scale_targets: bool) ->
     return "standard" if given == "auto" else given
 
 
-def _class_counts(preprocessor: Preprocessor, train: ResidentExamples) -> Tensor | None:
+def _class_counts(preprocessor: Preprocessor, train: Examples) -> Tensor | None:
     if not preprocessor.classes:
         return None
     return torch.bincount(train.targets, minlength=len(preprocessor.classes))

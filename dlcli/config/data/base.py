@@ -193,6 +193,11 @@ class RecordOptions(DataOptions):
     """What every kind of data has whose rows stand each for itself."""
 
     split: SplitOptions = Field(SplitOptions(), description="How rows are given to the parts.")
+    cache: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Encoded rows and decoded pictures on disk: `auto` keeps what memory does not "
+        "hold or what took long; results do not depend on it.",
+    )
 
     @property
     def folds(self) -> int | None:

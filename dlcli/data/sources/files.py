@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -126,6 +126,12 @@ def nearest(name: str, names: Sequence[str]) -> str:
 
 def fingerprints(files: Sequence[Path], folder: Path) -> tuple[str, dict[str, str]]:
     """Return sha256 over the files' bytes, in order, and what `hashes` returns of them."""
+    whole, *own = file_hashes(files)
+    return whole, hashes(files, map(bytes.fromhex, own), folder)
+
+
+def file_hashes(files: Sequence[Path]) -> list[str]:
+    """Return sha256 over the files' bytes, in order, then that of each, in hexadecimal digits."""
     whole = hashlib.sha256()
     own = []
     for file in files:
@@ -135,12 +141,11 @@ def fingerprints(files: Sequence[Path], folder: Path) -> tuple[str, dict[str, st
                 digest.update(block)
                 if len(files) > 1:
                     whole.update(block)
-        own.append(digest.digest())
-    text = whole.hexdigest() if len(files) > 1 else own[0].hex()
-    return text, hashes(files, own, folder)
+        own.append(digest.hexdigest())
+    return [whole.hexdigest() if len(files) > 1 else own[0], *own]
 
 
-def hashes(files: Sequence[Path], digests: Sequence[bytes], folder: Path) -> dict[str, str]:
+def hashes(files: Sequence[Path], digests: Iterable[bytes], folder: Path) -> dict[str, str]:
     """Return a short hash of each file by its path, from the folder where it is below that.
 
     Args:

@@ -61,7 +61,7 @@ def open_image_folder(options: ImageFolderOptions, folder: Path) -> Sources:
     for key, tree in trees.items():
         _check_classes(tree, trees["path"].classes, key, str(given[key]))
     files = [file for tree in trees.values() for file in tree.files]
-    decoded = decode_files(files, options.pictures, broken=options.broken)
+    decoded = decode_files(files, options.pictures, broken=options.broken, use=options.cache)
     kinds: dict[str, ColumnKind] = {IMAGE: "image", LABEL: "categorical"}
     sources: dict[str, PictureSource] = {}
     numbers: dict[str, np.ndarray] = {}
@@ -71,7 +71,7 @@ def open_image_folder(options: ImageFolderOptions, folder: Path) -> Sources:
         rows = numbers[_PARTS[key]] = decoded.kept[first:last] - start
         others = pa.record_batch({LABEL: pa.array(tree.labels).take(pa.array(rows))})
         pixels = decoded.pixels[first:last]
-        sources[key] = PictureSource(pixels, others, kinds, IMAGE, str(given[key]))
+        sources[key] = PictureSource(pixels, others, kinds, IMAGE, str(given[key]), decoded.mapped)
         start += len(tree.files)
     labels = "\n".join(label for tree in trees.values() for label in tree.labels)
     return Sources(

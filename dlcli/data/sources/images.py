@@ -39,7 +39,7 @@ def open_images(options: ImagesOptions, folder: Path) -> Sources:
         part: _Rows(table, options, root) for part, table in tables.items() if table is not None
     }
     files = [file for part in rows.values() for file in part.files]
-    decoded = decode_files(files, options.pictures, broken=options.broken)
+    decoded = decode_files(files, options.pictures, broken=options.broken, use=options.cache)
     kinds: Mapping[str, ColumnKind] = {**found.train.kinds, image: "image"}
     sources: dict[str, PictureSource] = {}
     numbers: dict[str, np.ndarray] = {}
@@ -49,7 +49,7 @@ def open_images(options: ImagesOptions, folder: Path) -> Sources:
         numbers[part] = decoded.kept[first:last] - start
         others = one.others.take(pa.array(numbers[part]))
         pixels = decoded.pixels[first:last]
-        sources[part] = PictureSource(pixels, others, kinds, image, one.place)
+        sources[part] = PictureSource(pixels, others, kinds, image, one.place, decoded.mapped)
         start += len(one.files)
     fingerprint = hashlib.sha256(f"{found.fingerprint}\n{decoded.fingerprint}".encode())
     return Sources(

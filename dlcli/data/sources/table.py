@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from dlcli.config.data import TableOptions
+from dlcli.data.cache.hashing import Stamps
 from dlcli.data.sources.cells import clean
 from dlcli.data.sources.columns import Columned, check_config, check_files, target_names
 from dlcli.data.sources.dialect import Dialect, dialect_of
-from dlcli.data.sources.files import find_files, fingerprints
+from dlcli.data.sources.files import file_hashes, find_files
+from dlcli.data.sources.files import hashes as short_hashes
 from dlcli.data.sources.reader import Reader, open_reader
 from dlcli.data.sources.scan import ColumnScan
 from dlcli.data.sources.source import ColumnKind, Sources, with_origin
+from dlcli.data.sources.table_scan import Files, TableScan, recalled_scan, remember_scan
 from dlcli.errors import DataError, Fault
 
 
@@ -81,6 +84,38 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
         if paths is not None
     }
     dialect = dialect_of(options)
+    every = [path for paths in files.values() for path in paths]
+    stamps = Stamps.of(every)
+    scan = recalled_scan(files, dialect, options, stamps)
+    if scan is None:
+        scan = _scan(options, files, dialect)
+        remember_scan(scan, files, options, stamps)
+    outside = {options.split.column, options.split.group}
+    targets = target_names(options)
+    inputs = tuple(name for name in scan.kinds if name not in outside and name not in targets)
+    if not inputs:
+        fault = "no column is left to predict from"
+        raise DataError([Fault(fault, path=("data",), note="; ".join(scan.warnings))])
+    sources = {
+        key: TableSource(readers, dialect, scan.kinds, scan.plain[key])
+        for key, readers in scan.readers.items()
+    }
+    fingerprint, *hashes = scan.hashes
+    return Sources(
+        train=sources["path"],
+        val=sources.get("val_path"),
+        test=sources.get("test_path"),
+        targets=targets,
+        inputs=inputs,
+        fingerprint=fingerprint,
+        files=short_hashes(every, map(bytes.fromhex, hashes), folder),
+        warnings=scan.warnings,
+        folder=folder,
+    )
+
+
+def _scan(options: TableOptions, files: Files, dialect: Dialect) -> TableScan:
+    """Open the files and look through every cell."""
     readers = {
         key: tuple(open_reader(path, dialect) for path in paths) for key, paths in files.items()
     }
@@ -89,35 +124,15 @@ def open_table(options: TableOptions, folder: Path) -> Sources:
     needed = [name for name in names if name not in options.drop]
     outside = {options.split.column, options.split.group}
     check_files(readers, needed, outside)
-
     scans = scan_columns(readers["path"], dialect, needed)
     kinds, warnings = kinds_of(options, scans)
-    sources = {"path": TableSource(readers["path"], dialect, kinds, plain_columns(scans, dialect))}
-    for key in ("val_path", "test_path"):
-        if key in readers:
-            columns = [name for name in kinds if name not in outside]
-            found = scan_columns(readers[key], dialect, columns)
-            sources[key] = replace(
-                sources["path"], readers=readers[key], plain=plain_columns(found, dialect)
-            )
-    targets = target_names(options)
-    inputs = tuple(name for name in kinds if name not in outside and name not in targets)
-    if not inputs:
-        fault = "no column is left to predict from"
-        raise DataError([Fault(fault, path=("data",), note="; ".join(warnings))])
+    plain = {"path": plain_columns(scans, dialect)}
+    for key in [key for key in readers if key != "path"]:
+        columns = [name for name in kinds if name not in outside]
+        plain[key] = plain_columns(scan_columns(readers[key], dialect, columns), dialect)
     said = [warning for group in readers.values() for one in group for warning in one.warnings]
-    fingerprint, hashes = fingerprints([path for paths in files.values() for path in paths], folder)
-    return Sources(
-        train=sources["path"],
-        val=sources.get("val_path"),
-        test=sources.get("test_path"),
-        targets=targets,
-        inputs=inputs,
-        fingerprint=fingerprint,
-        files=hashes,
-        warnings=(*said, *warnings),
-        folder=folder,
-    )
+    every = [path for paths in files.values() for path in paths]
+    return TableScan(readers, kinds, plain, (*said, *warnings), file_hashes(every))
 
 
 def scan_columns(

@@ -1,0 +1,50 @@
+"""How much main memory is free: asks the machine, knows no training and imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_MEMINFO = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
+_GROUPS = (
+    (_GROUP / "memory.max", _GROUP / "memory.current", _GROUP / "memory.stat"),
+    (
+        _GROUP / "memory/memory.limit_in_bytes",
+        _GROUP / "memory/memory.usage_in_bytes",
+        _GROUP / "memory/memory.stat",
+    ),
+)
+"""Limit, use and what the use is made of, of a control group of version 2 and of version 1."""
+_FILE_PAGES = ("active_file", "inactive_file")
+
+
+def free_memory() -> int | None:
+    """Return the bytes of main memory that are free, within the limit of a container."""
+    found = [value for value in (_free_of_machine(), _free_of_group()) if value is not None]
+    return min(found) if found else None
+
+
+def _free_of_machine() -> int | None:
+    if not _MEMINFO.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
+    return int(lines["MemAvailable"].split()[0]) * 1024
+
+
+def _free_of_group() -> int | None:
+    """Return what the limit of a control group, of either version, leaves; None without one."""
+    for limit, used, stat in _GROUPS:
+        if limit.exists() and used.exists():
+            most = limit.read_text().strip()
+            if most == "max":
+                return None
+            return max(0, int(most) - int(used.read_text()) + _pages_of_files(stat))
+    return None
+
+
+def _pages_of_files(stat: Path) -> int:
+    """Return the bytes of files that a group holds and gives up as soon as memory is asked for."""
+    if not stat.exists():
+        return 0
+    lines = dict(line.split() for line in stat.read_text().splitlines())
+    return sum(int(lines.get(name, 0)) for name in _FILE_PAGES)

@@ -15,6 +15,7 @@ from dlcli import __version__, checkpoint
 from dlcli.build import Learner, build_learner, choose_device
 from dlcli.config.data import SeriesOptions
 from dlcli.config.read import Stored, config_from
+from dlcli.data.columns_given import Columns, as_table
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.unseen import records_to_predict
 from dlcli.errors import ConfigError, NewerError, UsageError
@@ -53,7 +54,7 @@ class TrainedModel:
         """Whether it is a classifier whose answers are probabilities."""
         return bool(self.learner.task.classes) and self.learner.loss.has_probabilities
 
-    def predict(self, records: Sequence[Mapping[str, object]]) -> list[Any]:
+    def predict(self, records: Sequence[Mapping[str, object]] | Columns) -> list[Any]:
         """Answer records: a class name or number each; a list of numbers for several targets.
 
         Of a series the records are its rows in order of time, and the answers are what comes next:
@@ -62,7 +63,9 @@ class TrainedModel:
         Args:
             records: Column name to value, as in the training data; the target is not needed, but
                 for that of a series. A picture is a path, rows of pixels, or an array or tensor
-                (H, W), (H, W, C) or (C, H, W) of values from 0 to 255.
+                (H, W), (H, W, C) or (C, H, W) of values from 0 to 255. Many at once are answered
+                faster as columns: column name to N values, such as an array or tensor, or a data
+                frame; pictures are (N, H, W), (N, H, W, C) or (N, C, H, W) there.
 
         Raises:
             DataError: A column is missing or a value does not parse.
@@ -74,11 +77,14 @@ class TrainedModel:
                 "a language model goes on with a text, it does not answer records",
                 suggestion="`dlcli predict TEXT`, or dlcli.commands.generate.continuation",
             )
+        fields = learner.preprocessor.spec.inputs
+        given = records if isinstance(records, Sequence) else as_table(records, fields)
         if isinstance(options, SeriesOptions):
-            told = forecast(learner, options, records).answers.unsqueeze(0)  # (1, H, D)
+            rows = given if isinstance(given, Sequence) else given.to_pylist()
+            told = forecast(learner, options, rows).answers.unsqueeze(0)  # (1, H, D)
             ahead: list[Any] = learner.task.predictions(told)[0]
             return ahead
-        batches = records_to_predict(records, options, learner.preprocessor)
+        batches = records_to_predict(given, options, learner.preprocessor)
         return [
             answer
             for batch, _names in batches
@@ -86,16 +92,22 @@ class TrainedModel:
         ]
 
     def answers(self, batch: pa.RecordBatch) -> Tensor:
-        """Return the answers (N, K) probabilities or scores, or numbers in units, on the CPU.
+        """Return the answers (N, K) probabilities or scores, or numbers in units, on the CPU."""
+        return self.compute(self.learner.preprocessor.encode_inputs(batch))
+
+    def compute(self, blocks: Mapping[str, Tensor]) -> Tensor:
+        """Return the answers for inputs that are encoded; see `answers`.
 
         As many rows go through the network at a time as its memory is meant for.
+
+        Args:
+            blocks: By name (N, ...), as `Preprocessor.encode_inputs` returns them.
         """
         learner = self.learner
-        blocks = learner.preprocessor.encode_inputs(batch)
         size = learner.evaluation.batch_size
         answers = []
         with torch.inference_mode():
-            for start in range(0, batch.num_rows, size):
+            for start in range(0, len(next(iter(blocks.values()))), size):
                 inputs = {
                     name: block[start : start + size].to(learner.device)
                     for name, block in blocks.items()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -85,6 +89,53 @@ def test_no_records_give_no_predictions_and_wrong_ones_are_told(folder: Path) ->
         model.predict([{"a": 1}])
     with pytest.raises(DataError, match='records, row 2, column `a`: "x" is not a number'):
         model.predict([RECORDS[0], {**RECORDS[0], "a": "x"}])
+
+
+COLUMNS: dict[str, Any] = {name: [record[name] for record in RECORDS] for name in "abc"}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        COLUMNS,
+        pa.table(COLUMNS),
+        pa.record_batch(COLUMNS),
+        COLUMNS
+        | {"a": np.array(COLUMNS["a"]), "b": torch.tensor(COLUMNS["b"], dtype=torch.double)},
+        COLUMNS | {"a": [str(a) for a in COLUMNS["a"]], "more": [[]] * 11},
+    ],
+    ids=["lists", "table", "batch", "arrays", "texts"],
+)
+def test_columns_are_answered_as_records_are(columns: Any, folder: Path) -> None:
+    model = model_of(folder, "kinds")
+    assert model.predict(columns) == model.predict(RECORDS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": [1]}, "the table has no column `b`, `c`"),
+        ({"a": 1, "b": 2, "c": "p"}, "these are no columns"),
+        (COLUMNS | {"c": ["p"]}, "expected length 11 but got length 1"),
+        (COLUMNS | {"b": [None, *"x" * 10]}, 'records, row 2, column `b`: "x" is not a number'),
+    ],
+)
+def test_what_is_wrong_with_columns_is_told(
+    columns: dict[str, Any], message: str, folder: Path
+) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        model_of(folder, "kinds").predict(columns)
+
+
+def test_pictures_in_one_array_are_answered_as_single_ones_are(tmp_path: Path) -> None:
+    (tmp_path / "digits.yaml").write_text("data: digits\nmodel: mlp\ntrain: {epochs: 1}\n")
+    dlcli("train", "digits.yaml", "--quiet", folder=tmp_path)
+    model = model_of(tmp_path, "digits")
+    images = np.random.default_rng(0).integers(0, 17, (7, 8, 8)).astype(np.uint8)
+    single = model.predict([{"image": image} for image in images])
+    for array in (images, images[:, None], images[..., None], images.astype(float)):
+        assert model.predict({"image": array}) == single
+        assert model.predict({"image": torch.from_numpy(array)}) == single
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])

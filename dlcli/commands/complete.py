@@ -27,10 +27,12 @@ from dlcli.report.advice import is_still_improving, worse_than_a_baseline
 from dlcli.report.scores import print_scores
 from dlcli.run import Ending, Run, UnownedRun
 from dlcli.saving import Saver
+from dlcli.schedulers.schedule import endless_warmup
 from dlcli.session import Session
 from dlcli.trained import weights_of
 from dlcli.training.diagnosis import dead_layers
 from dlcli.training.distributed import Distribution
+from dlcli.training.medium import FLOAT32_ERROR, product_error
 from dlcli.training.state import Scores
 from dlcli.training.trainer import Trainer
 
@@ -54,6 +56,12 @@ class Training:
     examples: Mapping[str, Examples]
     description: Mapping[str, Any]
     trainer: Trainer
+
+    @property
+    def steps(self) -> int:
+        """Of all epochs."""
+        per_epoch = -(-len(self.examples["train"]) // self.config.data.rows_per_step)
+        return per_epoch * self.config.train.epochs
 
 
 def led(open_run: Callable[[], Run], distribution: Distribution) -> Run:
@@ -189,10 +197,20 @@ def warn_of_start(training: Training, talk: Talk) -> None:
             f"so no gradient passes it; take another `seed` than {config.seed}, or "
             "`activation: leaky_relu`"
         )
+    if warmup := endless_warmup(config.scheduler, training.steps):
+        talk.warn(f"{warmup}; give a share of all steps, such as `scheduler.warmup: 0.05`")
     if config.train.early_stopping is not None and "val" not in training.examples:
         talk.warn("no val part: `train.early_stopping` has nothing to go by and never stops")
     if config.train.precision == "tf32" and training.learner.device.type != "cuda":
         talk.warn("`train.precision: tf32` is of CUDA devices and changes nothing here")
+    if config.train.precision == "medium":
+        error = product_error(training.learner.device)
+        if error < FLOAT32_ERROR:
+            talk.warn(
+                "`train.precision: medium` finds no products of less precision here (they are off "
+                f"by {error:.0e} of their length, as in float32): other kernels compute them, "
+                "faster or slower"
+            )
     if config.train.accumulate > 1 and has_batch_statistics(network):
         talk.warn(
             f"batch norm sees the {config.train.accumulate} parts of a batch one by one "

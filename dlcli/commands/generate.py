@@ -126,7 +126,7 @@ def continuation(
     preprocessor, network = model.learner.preprocessor, model.learner.network
     encoder, window = encoder_of(preprocessor), preprocessor.window
     assert window is not None
-    torch.set_num_threads(choose_threads(model.config, network, rows=window.past))
+    torch.set_num_threads(choose_threads(model.config, model.learner, rows=1))
     new = generate(
         network,
         encoder.codes(prompt or _beginning(encoder)).tolist(),

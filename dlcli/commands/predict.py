@@ -1,4 +1,4 @@
-"""`dlcli predict`: records in, predictions out, batch by batch in constant memory."""
+"""`dlcli predict`: what the words of the command line name, and where the answers go."""
 
 from __future__ import annotations
 
@@ -7,33 +7,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from dlcli.build import choose_threads
+from dlcli.commands.bulk import predictions
 from dlcli.commands.forecast import forecasts
 from dlcli.commands.generate import write_continuations
 from dlcli.commands.inputs import Given, read_words
 from dlcli.commands.wishes import Wishes
 from dlcli.commands.writing import write_predictions
 from dlcli.data.sources.dialect import dialect_of
-from dlcli.data.sources.source import origin
-from dlcli.data.unseen import Names, part_of, records_to_predict
-from dlcli.errors import DataError, UsageError
+from dlcli.errors import UsageError
 from dlcli.files import relative
 from dlcli.progress import Talk
 from dlcli.report.predictions import FORMATS, Predictions
-from dlcli.rounding import rounded
 from dlcli.run import find_checkpoint
 from dlcli.trained import TrainedModel, open_trained
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    from torch import Tensor
-
-_ROWS_AT_ONCE = 1 << 13
-"""Rows of a batch, about: for a choice of threads."""
 
 
 def predict_inputs(
@@ -77,7 +67,8 @@ def predict_inputs(
     if checkpoint == "latest":
         talk.say(f"checkpoint: {relative(path)}")
     model = open_trained(path, device=device, trust_code=trust_code)
-    torch.set_num_threads(choose_threads(model.config, model.learner.network, rows=_ROWS_AT_ONCE))
+    rows = model.learner.evaluation.batch_size
+    torch.set_num_threads(choose_threads(model.config, model.learner, rows=rows))
     for warning in model.warnings:
         talk.warn(warning)
     _check_wishes(wishes, model.learner.task.name)
@@ -155,7 +146,7 @@ def _answers(
     """Yield the answers for all inputs; forecasts of several series say of which each is."""
     for one in given:
         if model.learner.task.name != "forecasting":
-            yield from _predictions(model, one, wishes, notes, talk)
+            yield from predictions(model, one, wishes, notes, talk)
             continue
         for told in forecasts(model, one, wishes, notes):
             name = (
@@ -163,56 +154,6 @@ def _answers(
             )
             file = {"file": [name] * len(told)} if len(given) > 1 else {}
             yield replace(told, places=file | dict(told.places))
-
-
-def _predictions(
-    model: TrainedModel, given: Given, wishes: Wishes, notes: Counter[str], talk: Talk
-) -> Iterator[Predictions]:
-    """Yield the predictions for one input; what is odd about its records is counted in `notes`."""
-    preprocessor = model.learner.preprocessor
-    for records, names in records_to_predict(given, model.config.data, preprocessor):
-        if not wishes.is_skipping:
-            yield _predict_records(model, records, names, wishes, notes)
-            continue
-        first = origin(records)[1] + 1  # with rows left out, their order alone would mislead
-        rows = range(first, first + records.num_rows)
-        yield from _readable(model, records, names or {"row": rows}, wishes, notes, talk)
-
-
-def _readable(
-    model: TrainedModel,
-    records: pa.RecordBatch,
-    names: Names,
-    wishes: Wishes,
-    notes: Counter[str],
-    talk: Talk,
-) -> Iterator[Predictions]:
-    """Yield the predictions for the records that can be read, found by halving; say the others."""
-    try:
-        told = _predict_records(model, records, names, wishes, notes)
-    except DataError as error:
-        count = records.num_rows
-        if count == 1:
-            talk.say(f"skipped: {error}")
-            notes["records that cannot be read, left out"] += 1
-            return
-        for part in (slice(0, count // 2), slice(count // 2, count)):
-            some = part_of(records, part.start, part.stop - part.start)
-            theirs = {name: cells[part] for name, cells in names.items()}
-            yield from _readable(model, some, theirs, wishes, notes, talk)
-    else:
-        yield told
-
-
-def _predict_records(
-    model: TrainedModel, records: pa.RecordBatch, names: Names, wishes: Wishes, notes: Counter[str]
-) -> Predictions:
-    batch = model.learner.preprocessor.parsed(records)
-    found = model.learner.preprocessor.notes(batch)
-    told = replace(_predict_batch(model, batch, wishes), places=names)
-    for column, odd in found.items():
-        notes.update({f"column `{column}`, {what}": count for what, count in odd.items()})
-    return told
 
 
 def _alike(batches: Iterator[Predictions]) -> Iterator[Predictions]:
@@ -224,35 +165,5 @@ def _alike(batches: Iterator[Predictions]) -> Iterator[Predictions]:
         yield replace(one, places={name: one.places.get(name, blank) for name in names})
 
 
-def _predict_batch(model: TrainedModel, batch: pa.RecordBatch, wishes: Wishes) -> Predictions:
-    answers = model.answers(batch)
-    task = model.learner.task
-    values, names = task.decode(answers), task.names
-    if not model.has_confidence:
-        return Predictions(names, values)
-    confidence = rounded(answers.amax(1))
-    if wishes.min_confidence is not None:
-        least = wishes.min_confidence
-        values = [
-            [value if sure >= least else None for value, sure in zip(each, confidence, strict=True)]
-            for each in values
-        ]
-    probabilities: dict[str, Sequence[float]] | None = None
-    if wishes.has_probabilities:
-        columns = zip(task.classes, answers.unbind(1), strict=True)
-        probabilities = {name: rounded(column) for name, column in columns}
-    ranked = None if wishes.top_k is None else _ranked(answers, task.classes, wishes.top_k)
-    return Predictions(names, values, confidence, probabilities, ranked)
-
-
-def _ranked(answers: Tensor, classes: Sequence[str], count: int) -> list[list[tuple[str, float]]]:
-    shares, codes = answers.topk(min(count, len(classes)), dim=1)
-    places = [
-        [(classes[code], share) for code, share in zip(column.tolist(), sure, strict=True)]
-        for column, sure in zip(codes.unbind(1), map(rounded, shares.unbind(1)), strict=True)
-    ]
-    return [list(ranked) for ranked in zip(*places, strict=True)]
-
-
-def _write_bare(predictions: Predictions) -> None:
-    sys.stdout.write(" ".join(str(column[0]) for column in predictions.values) + "\n")
+def _write_bare(told: Predictions) -> None:
+    sys.stdout.write(" ".join(str(column[0]) for column in told.values) + "\n")

@@ -81,9 +81,22 @@ class Preprocessor:
         except CellError as error:
             raise located(error, records) from error
 
-    def _encode_inputs(self, records: pa.RecordBatch) -> dict[str, Tensor]:
+    def encode_targets(self, records: pa.RecordBatch) -> Tensor:
+        """Return the targets of records; inputs need not be there.
+
+        Raises:
+            DataError: As for `encode`.
+        """
+        try:
+            return self._encode_targets(records)
+        except CellError as error:
+            raise located(error, records) from error
+
+    def _encode_inputs(
+        self, records: pa.RecordBatch, notes: dict[str, dict[str, int]] | None = None
+    ) -> dict[str, Tensor]:
         return {
-            name: self._encode_block(records, name, fields)
+            name: self._encode_block(records, name, fields, notes)
             for name, fields in self.spec.blocks.items()
         }
 
@@ -116,38 +129,34 @@ class Preprocessor:
         columns = [encoder.unscale(answers[:, i]) for i, encoder in enumerate(encoders)]
         return torch.stack(columns, dim=1)
 
-    def parsed(self, records: pa.RecordBatch) -> pa.RecordBatch:
-        """Return records with their numbers read: once, for `notes` as well as for encoding.
+    def encode_noting(
+        self, records: pa.RecordBatch
+    ) -> tuple[dict[str, Tensor], dict[str, dict[str, int]]]:
+        """Return what `encode_inputs` does, and what is unusual about the cells.
+
+        Returns:
+            The blocks; and per input column counts of cells of a kind that training did not show.
 
         Raises:
             DataError: As for `encode`.
         """
+        found: dict[str, dict[str, int]] = {}
+        try:
+            blocks = self._encode_inputs(self._parsed(records), found)
+        except CellError as error:
+            raise located(error, records) from error
+        return blocks, {name: found[name] for name in self.inputs if found[name]}
+
+    def _parsed(self, records: pa.RecordBatch) -> pa.RecordBatch:
+        """Return records with their numbers read: once, to note as well as to encode them."""
         names = records.schema.names
-        try:
-            cells = [
-                pa.array(numbers(column, name), from_pandas=True)
-                if isinstance(self.inputs.get(name), NumberEncoder)
-                else column
-                for name, column in zip(names, records.columns, strict=True)
-            ]
-        except CellError as error:
-            raise located(error, records) from error
-        batch = pa.record_batch(cells, names=names)
-        return batch.replace_schema_metadata(records.schema.metadata)
-
-    def notes(self, records: pa.RecordBatch) -> dict[str, dict[str, int]]:
-        """Count, per input column, cells of a kind that training did not show.
-
-        Raises:
-            DataError: As for `encode`.
-        """
-        try:
-            found = {
-                name: encoder.notes(records.column(name)) for name, encoder in self.inputs.items()
-            }
-        except CellError as error:
-            raise located(error, records) from error
-        return {name: notes for name, notes in found.items() if notes}
+        cells = [
+            pa.array(numbers(column, name), from_pandas=True)
+            if isinstance(self.inputs.get(name), NumberEncoder)
+            else column
+            for name, column in zip(names, records.columns, strict=True)
+        ]
+        return pa.record_batch(cells, names=names)
 
     def allocate(self, rows: int) -> ResidentExamples:
         """Return tensors for so many rows, yet to be filled."""
@@ -185,21 +194,35 @@ class Preprocessor:
             raise CheckpointError(f"the stored preprocessing is not valid: {error}") from error
 
     def _encode_block(
-        self, records: pa.RecordBatch, name: str, fields: tuple[Field, ...]
+        self,
+        records: pa.RecordBatch,
+        name: str,
+        fields: tuple[Field, ...],
+        notes: dict[str, dict[str, int]] | None,
     ) -> Tensor:
         if name not in (NUMBERS, CATEGORIES):
             (field,) = fields
-            return self.inputs[field.name].encode(records.column(field.name))
+            return self._encode_column(records, field.name, notes)
         shape, dtype = _block_shape(name, fields), _block_type(fields)
         block = torch.empty((records.num_rows, *shape), dtype=dtype)
         cells = block.numpy()  # torch's threads cost more here than they save
         start = 0
         for field in fields:
             width = prod(field.shape)
-            encoded = self.inputs[field.name].encode(records.column(field.name))
+            encoded = self._encode_column(records, field.name, notes)
             cells[:, start : start + width] = encoded.numpy().reshape(-1, width)
             start += width
         return block
+
+    def _encode_column(
+        self, records: pa.RecordBatch, name: str, notes: dict[str, dict[str, int]] | None
+    ) -> Tensor:
+        """Return one input column's tensor; what is unusual about it goes into `notes`."""
+        cells, encoder = records.column(name), self.inputs[name]
+        encoded = encoder.encode(cells)
+        if notes is not None:
+            notes[name] = encoder.notes(cells, encoded)
+        return encoded
 
 
 def located(error: CellError, records: pa.RecordBatch) -> DataError:

@@ -39,17 +39,19 @@ Names = Mapping[str, Sequence[object]]
 _FILES = {"image", "sound"}
 _FILES_AT_ONCE = 64
 """They are far larger decoded than their names are."""
+_BYTES, _ROWS = 1 << 24, 1 << 14
+"""Up to so much of small batches is encoded at once: a column costs much, however few its rows."""
 
 
 def records_to_predict(
-    given: Path | BinaryIO | Sequence[Mapping[str, object]],
+    given: Path | BinaryIO | Sequence[Mapping[str, object]] | pa.Table,
     options: DataOptions,
     preprocessor: Preprocessor,
 ) -> Iterator[tuple[pa.RecordBatch, Names]]:
     """Yield records with the inputs, in their order, and what each of them is called.
 
     Args:
-        given: A file, a stream, or records.
+        given: A file, a stream, records, or a table.
         options: The `data` section of the training.
         preprocessor: Fitted there.
 
@@ -57,7 +59,8 @@ def records_to_predict(
         DataError: Columns are missing, all named; or the file cannot be read.
     """
     if isinstance(options, SequencesOptions):
-        for batch in read_sequences(given, options, preprocessor):
+        rows = given.to_pylist() if isinstance(given, pa.Table) else given
+        for batch in read_sequences(rows, options, preprocessor):
             yield batch, names_of(batch, options, ())
         return
     fields = preprocessor.spec.inputs
@@ -67,7 +70,7 @@ def records_to_predict(
         needed=list(preprocessor.inputs),
         optional=list(preprocessor.targets),
     )
-    for batch in _decodable(batches, fields):
+    for batch in _decodable(_gathered(batches), fields):
         names = names_of(batch, options, fields)
         yield (beside(batch, fields, given) if isinstance(given, Path) else batch), names
 
@@ -102,16 +105,37 @@ def _pixels(array: np.ndarray | Tensor, shape: tuple[int, ...]) -> object:
     return (values.transpose(2, 0, 1) if has_colours_last else values).tolist()
 
 
+def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same records of one file, small batches joined where they are of the same types."""
+    kept: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        is_much = rows > _ROWS or size > _BYTES
+        if kept and (is_much or batch.schema != kept[0].schema):
+            yield _joined(kept)
+            kept, rows, size = [], batch.num_rows, batch.nbytes
+        kept.append(batch)
+    if kept:
+        yield _joined(kept)
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    plain = [batch.replace_schema_metadata() for batch in batches]
+    return with_origin(pa.concat_batches(plain), *origin(batches[0]))
+
+
 def _decodable(
     batches: Iterator[pa.RecordBatch], fields: Sequence[Field]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the same records, few at a time where they are pictures or sounds."""
-    if not any(field.kind in _FILES for field in fields):
-        yield from batches
-        return
+    """Yield the same records, few at a time where they are files of pictures or sounds."""
     for batch in batches:
-        for start in range(0, batch.num_rows, _FILES_AT_ONCE):
-            yield part_of(batch, start, _FILES_AT_ONCE)
+        has_files = any(_file_fields(batch, fields))
+        size = _FILES_AT_ONCE if has_files else max(1, batch.num_rows)
+        for start in range(0, batch.num_rows, size):
+            yield part_of(batch, start, size)
 
 
 def part_of(batch: pa.RecordBatch, start: int, count: int) -> pa.RecordBatch:

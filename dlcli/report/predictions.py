@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any, BinaryIO, Protocol
 
 from dlcli.messages import printable
+from dlcli.report.json_lines import json_lines
 
 FORMATS = ("csv", "jsonl", "json", "table")
 
@@ -37,24 +37,8 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.values[0])
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Yield each prediction as plain data, as jsonl and json show it."""
-        for row in range(len(self)):
-            values = [column[row] for column in self.values]
-            record: dict[str, Any] = {name: column[row] for name, column in self.places.items()}
-            record["prediction"] = values[0] if len(values) == 1 else values
-            if self.confidence is not None:
-                record["confidence"] = self.confidence[row]
-            if self.probabilities is not None:
-                record["probabilities"] = {k: p[row] for k, p in self.probabilities.items()}
-            if self.ranked is not None:
-                record["top_k"] = [
-                    {"class": name, "probability": share} for name, share in self.ranked[row]
-                ]
-            yield record
-
     def columns(self) -> dict[str, Sequence[Any]]:
-        """Return the same as flat columns, as csv and the table show it."""
+        """Return flat columns, as csv and the table show them."""
         if len(self.values) == 1:
             columns: dict[str, Sequence[Any]] = {**self.places, "prediction": self.values[0]}
         else:
@@ -116,8 +100,7 @@ class _JSONLinesWriter:
         self.stream = stream
 
     def write(self, predictions: Predictions) -> None:
-        for record in predictions.records():
-            self.stream.write(_line(record) + b"\n")
+        self.stream.write("".join(line + "\n" for line in json_lines(predictions)).encode())
 
     def finish(self) -> None:
         pass
@@ -126,15 +109,16 @@ class _JSONLinesWriter:
 class _JSONWriter:
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
-        self.count = 0
+        self.is_begun = False
 
     def write(self, predictions: Predictions) -> None:
-        for record in predictions.records():
-            self.stream.write((b",\n " if self.count else b"[\n ") + _line(record))
-            self.count += 1
+        lines = ",\n ".join(json_lines(predictions))
+        if lines:
+            self.stream.write(((",\n " if self.is_begun else "[\n ") + lines).encode())
+            self.is_begun = True
 
     def finish(self) -> None:
-        self.stream.write(b"\n]\n" if self.count else b"[]\n")
+        self.stream.write(b"\n]\n" if self.is_begun else b"[]\n")
 
 
 class _TableWriter:
@@ -176,10 +160,6 @@ _WRITERS: dict[str, type[Any]] = {
     "json": _JSONWriter,
     "table": _TableWriter,
 }
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _cell(value: Any) -> str:

@@ -10,9 +10,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import dlcli as package
+from dlcli.run import find_checkpoint
 from tests.command_line import as_json, dlcli
 
 LINE = "data: {name: line, batch_size: 1}\nmodel: linear\noptimizer: {name: adam, lr: 0.05}\n"
@@ -129,6 +131,17 @@ def test_the_rows_of_a_large_file_keep_their_order(folder: Path, tmp_path: Path)
     (tmp_path / "many.csv").write_text("x\n" + "".join(f"{number}\n" for number in numbers))
     lines = predict(folder, tmp_path / "many.csv").splitlines()[1:]
     assert [float(line) for line in lines] == pytest.approx([2 * n for n in numbers], abs=1e-2)
+
+
+def test_many_rows_of_a_file_are_answered_as_in_one_go(folder: Path, tmp_path: Path) -> None:
+    rows = [(50 + i % 30, ["Rome", "Oslo"][i % 2]) for i in range(40_000)]
+    text = "size,city\n" + "".join(f"{size},{city}\n" for size, city in rows)
+    (tmp_path / "many.csv").write_text(text)
+    told = predict(folder, tmp_path / "many.csv", "--checkpoint", "houses")
+    batch = pa.record_batch({"size": [r[0] for r in rows], "city": [r[1] for r in rows]})
+    model = package.load(find_checkpoint("houses", folder / "runs"))
+    (expected,) = model.learner.task.decode(model.answers(batch))
+    assert [float(line) for line in told.splitlines()[1:]] == pytest.approx(expected, rel=1e-6)
 
 
 def test_missing_columns_are_all_named(folder: Path, tmp_path: Path) -> None:

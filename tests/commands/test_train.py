@@ -101,6 +101,41 @@ def test_the_table_of_several_runs_shows_mean_and_deviation(folder: Path) -> Non
     assert line.count("±") == 4
 
 
+FAILING = """\
+from torch.nn import functional as F
+
+calls = 0
+
+def loss(outputs, targets):
+    global calls
+    calls += outputs.requires_grad
+    {failure}
+    return F.cross_entropy(outputs, targets)
+"""
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [("if calls > 20: outputs = outputs / 0", 5), ("assert calls <= 20", 1)],
+)
+def test_a_run_that_fails_loses_none_of_those_before_it(
+    failure: str, code: int, tmp_path: Path
+) -> None:
+    """An epoch has 8 steps, so the third of three runs fails."""
+    (tmp_path / "own.py").write_text(FAILING.format(failure=failure))
+    (tmp_path / "c.yaml").write_text(
+        "data: {name: iris, batch_size: 16}\nmodel: linear\nloss: own.py:loss\ntrain: {epochs: 1}\n"
+    )
+    words = ["train", "c.yaml", "--seeds", "4", "--trust-code"]
+    done = dlcli(*words, folder=tmp_path, check=code)
+    assert "2 of 4 runs were complete (runs/" in done.stderr
+    assert "those after the failed one were not begun" in done.stderr
+    assert "2 runs" in done.stdout
+    answer = as_json(*words, folder=tmp_path, check=code)
+    assert (answer["status"], answer["code"], len(answer["errors"])) == ("error", code, 1)
+    assert [run["metrics"]["test"]["loss"] > 0 for run in answer["runs"]] == [True, True]
+
+
 def test_a_run_directory_holds_what_it_promises(folder: Path) -> None:
     (folder / "copy.yaml").write_text("# a remark\n" + IRIS + "train: {epochs: 2}\n")
     result = as_json("train", "copy.yaml", "optimizer.lr=3e-3", folder=folder)

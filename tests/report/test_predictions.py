@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dlcli.report.predictions import FORMATS, Predictions, open_writer
 
@@ -80,3 +84,63 @@ def test_a_table_shows_the_beginning_of_many_rows() -> None:
 def test_no_predictions_give_an_empty_output(output_format: str) -> None:
     text = written(output_format)
     assert text.strip() in {"", "[]"} or text.split()[0] == "row"
+
+
+def as_records(told: Predictions) -> list[dict[str, Any]]:
+    """Return predictions as plain data, row by row."""
+    records = []
+    for row in range(len(told)):
+        values = [column[row] for column in told.values]
+        record: dict[str, Any] = {name: cells[row] for name, cells in told.places.items()}
+        record["prediction"] = values[0] if len(values) == 1 else values
+        if told.confidence is not None:
+            record["confidence"] = told.confidence[row]
+        if told.probabilities is not None:
+            record["probabilities"] = {name: p[row] for name, p in told.probabilities.items()}
+        if told.ranked is not None:
+            ranks = [{"class": name, "probability": share} for name, share in told.ranked[row]]
+            record["top_k"] = ranks
+        records.append(record)
+    return records
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+values = st.one_of(st.none(), st.booleans(), st.integers(), numbers, texts)
+
+
+@st.composite
+def told(draw: st.DrawFn) -> Predictions:
+    rows = draw(st.integers(0, 3))
+
+    def column(cells: st.SearchStrategy[Any]) -> list[Any]:
+        kind = draw(st.sampled_from([cells, texts, numbers]) if cells is values else st.just(cells))
+        return draw(st.lists(kind, min_size=rows, max_size=rows))
+
+    names = draw(st.lists(texts, min_size=1, max_size=3, unique=True))
+    ranks = st.lists(st.tuples(texts, numbers), min_size=2, max_size=2)
+    return Predictions(
+        names,
+        [column(values) for _ in names],
+        draw(st.none() | st.builds(lambda: column(numbers))),
+        draw(st.none() | st.builds(lambda: {name: column(numbers) for name in names})),
+        draw(st.none() | st.builds(lambda: column(ranks))),
+        {name: column(values) for name in draw(st.sets(st.sampled_from(["%s", "confidence"])))},
+    )
+
+
+@given(told(), told())
+def test_json_is_what_the_standard_library_writes_of_each_record(
+    first: Predictions, second: Predictions
+) -> None:
+    records = as_records(first) + as_records(second)
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    assert written("jsonl", first, second) == "".join(f"{line}\n" for line in lines)
+    whole = "[\n " + ",\n ".join(lines) + "\n]\n" if lines else "[]\n"
+    assert written("json", first, second) == whole
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_json_has_no_number_that_is_not_finite(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        written("jsonl", Predictions(["y"], [[1.0, number]]))

@@ -72,9 +72,9 @@ class CategoryEncoder:
             names.append(None)
         return [names[code] for code in values.tolist()]
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Count cells that get the code of unknown ones."""
-        unknown = int((self.encode(array) == 0).sum())
+        unknown = len(encoded) - int(np.count_nonzero(encoded.numpy()))
         return {"category not seen (often enough) in training": unknown} if unknown else {}
 
     def state(self) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class ClassEncoder:
         """Return the classes by name."""
         return [self.classes[code] for code in values.tolist()]
 
-    def notes(self, array: pa.Array) -> dict[str, int]:  # noqa: ARG002 - nothing to note
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Return nothing: what is unknown is an error."""
         return {}
 

@@ -86,7 +86,7 @@ class DateEncoder:
         minutes = round(turns[3] * 24 * 60) % (24 * 60)
         return f"{date} {minutes // 60:02}:{minutes % 60:02}"
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Count dates in years further from the training years than these span."""
         times, _ = cell_times(array, self.name)
         year, _ = _parts(times)

@@ -45,8 +45,13 @@ class Encoder(Protocol):
     def decode(self, values: Tensor) -> list[Any]:
         """Return what was encoded: classes by name, numbers in their units; N entries."""
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
-        """Count cells that training did not show, by what is unusual; empty if there are none."""
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:
+        """Count cells that training did not show, by what is unusual; empty if there are none.
+
+        Args:
+            array: The cells.
+            encoded: What `encode` made of them.
+        """
 
     def state(self) -> dict[str, Any]:
         """Return plain JSON data, `kind` among it, from which the encoder can be made again."""

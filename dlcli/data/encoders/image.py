@@ -63,7 +63,7 @@ class ImageEncoder:
         images: list[Any] = (values.squeeze(1) if self.shape[0] == 1 else values).tolist()
         return images
 
-    def notes(self, array: pa.Array) -> dict[str, int]:  # noqa: ARG002 - nothing to note
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Return nothing."""
         return {}
 

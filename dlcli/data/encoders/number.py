@@ -76,7 +76,7 @@ class NumberEncoder:
         dtype = torch.float32 if values.device.type == "mps" else torch.float64
         return values.to(dtype) * self.scale + self.shift
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Count values more than the training range beyond it, and missing ones if new."""
         values = numbers(array, self.name)
         span = self.high - self.low

@@ -89,7 +89,7 @@ class SoundEncoder:
         sounds: list[Any] = values.tolist()
         return sounds
 
-    def notes(self, array: pa.Array) -> dict[str, int]:  # noqa: ARG002 - would decode files twice
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Return nothing."""
         return {}
 

@@ -80,7 +80,7 @@ class StepsEncoder:
         steps = values[:, :, :-1].double() * scale.double() + shift.double()
         return [one[is_step > 0].tolist() for one, is_step in zip(steps, values[..., -1])]  # noqa: B905
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Count sequences longer than those of training, and missing values."""
         values, counts = _steps(array, self.name, self.columns)
         found = {

@@ -82,9 +82,9 @@ class StreamEncoder:
         names = [UNKNOWN_TEXT] * _FIRST + list(self.vocabulary)
         return ["".join(names[code] for code in row) for row in values.tolist()]
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:  # noqa: ARG002
         """Count tokens that training did not show (often enough)."""
-        count = int((self.encode(array) == UNKNOWN).sum())
+        count = int((encoded == UNKNOWN).sum())
         return {f"{self.level}s not seen (often enough) in training": count} if count else {}
 
     def state(self) -> dict[str, Any]:

@@ -73,12 +73,11 @@ class TokensEncoder:
         names = [UNKNOWN_TOKEN, *self.vocabulary]
         return [[names[code - 1] for code in row if code != PADDING] for row in values.tolist()]
 
-    def notes(self, array: pa.Array) -> dict[str, int]:
+    def notes(self, array: pa.Array, encoded: Tensor) -> dict[str, int]:
         """Count texts that are empty, cut, or mostly unknown."""
         tokens = self._tokens(array)
         lengths = _lengths(tokens)
-        codes = self._codes(tokens)
-        unknown = (codes == UNKNOWN).sum(1)
+        unknown = (encoded.numpy() == UNKNOWN).sum(1)
         counts = {
             "empty text": lengths == 0,
             f"longer than {self.length:,} tokens, cut": lengths > self.length,

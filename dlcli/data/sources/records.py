@@ -22,7 +22,7 @@ _RECORDS = 1 << 14
 
 
 def read_records(
-    given: Path | BinaryIO | Sequence[Mapping[str, object]],
+    given: Path | BinaryIO | Sequence[Mapping[str, object]] | pa.Table,
     dialect: Dialect,
     *,
     needed: Sequence[str],
@@ -31,7 +31,7 @@ def read_records(
     """Yield the columns that a model needs, in flat memory, in the order of the records.
 
     Args:
-        given: A CSV, TSV, JSON lines or Parquet file; a stream of CSV or JSON; or records.
+        given: A CSV, TSV, JSON lines or Parquet file; a stream of CSV or JSON; records; or a table.
         dialect: How the training files were read, `dialect_of(options)`.
         needed: Columns that must be there; others are ignored, their order does not matter.
         optional: Columns to yield where they are there (the target).
@@ -41,6 +41,8 @@ def read_records(
     """
     if isinstance(given, Path):
         return _from_file(given, dialect, needed, optional, given.name)
+    if isinstance(given, pa.Table):
+        return _from_table(given, dialect, needed, optional)
     if isinstance(given, Sequence):
         return _from_memory(given, dialect, needed, optional)
     return _from_stream(given, dialect, needed, optional)
@@ -79,6 +81,19 @@ def _from_memory(
             clean(array, name, dialect) for name, array in zip(columns, raw.columns, strict=True)
         ]
         yield with_origin(pa.record_batch(cells, names=columns), "records", start)
+
+
+def _from_table(
+    table: pa.Table, dialect: Dialect, needed: Sequence[str], optional: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    columns = _columns(table.column_names, needed, optional, "the table has")
+    row = 0
+    for batch in table.select(columns).to_batches(max_chunksize=_RECORDS):
+        cells = [
+            clean(array, name, dialect) for name, array in zip(columns, batch.columns, strict=True)
+        ]
+        yield with_origin(pa.record_batch(cells, names=columns), "records", row)
+        row += batch.num_rows
 
 
 def _from_stream(

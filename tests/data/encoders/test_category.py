@@ -52,7 +52,9 @@ def test_unseen_and_rare_categories_get_code_0():
     encoder = fit(["a", "a", "b"], min_count=2)
     cells = pa.array(["a", "b", "z"])
     assert encoder.encode(cells).tolist() == [1, 0, 0]
-    assert encoder.notes(cells) == {"category not seen (often enough) in training": 2}
+    assert encoder.notes(cells, encoder.encode(cells)) == {
+        "category not seen (often enough) in training": 2
+    }
 
 
 def test_missing_is_a_category_of_its_own_where_training_has_it():

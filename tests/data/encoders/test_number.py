@@ -80,7 +80,8 @@ def test_a_column_complete_in_training_takes_missing_values_later():
     encoder = fit([1.0, 2.0, 9.0])
     assert encoder.field.shape == (1,)
     assert encoder.encode(pa.array([None], pa.float64())).tolist() == [[0.0]]
-    assert encoder.notes(pa.array([None, 5.0])) == {"missing value": 1}
+    cells = pa.array([None, 5.0])
+    assert encoder.notes(cells, encoder.encode(cells)) == {"missing value": 1}
 
 
 def test_constant_policy_fills_with_the_given_value():
@@ -140,6 +141,7 @@ def test_state_survives_json_exactly(values):
 
 
 def test_values_far_outside_the_range_are_counted():
-    assert fit([0.0, 10.0]).notes(pa.array([5.0, 19.0, 21.0, -11.0])) == {
+    encoder, cells = fit([0.0, 10.0]), pa.array([5.0, 19.0, 21.0, -11.0])
+    assert encoder.notes(cells, encoder.encode(cells)) == {
         "value far outside the training range": 2
     }

@@ -66,7 +66,8 @@ def test_of_a_longer_sequence_the_last_steps_are_kept(steps, max_length):
     cell = [[float(t), float(-t)] for t in range(steps)]
     found = encoder.encode(pa.array([cell, cell]))
     assert encoder.decode(found) == [cell[-length:]] * 2
-    notes = encoder.notes(pa.array([cell]))
+    cells = pa.array([cell])
+    notes = encoder.notes(cells, encoder.encode(cells))
     assert list(notes.values()) == ([1] if steps > length else [])
 
 
@@ -89,7 +90,8 @@ def test_no_sequences_are_none_of_the_right_shape():
 
 
 def test_missing_values_are_noted():
-    assert fitted().notes(pa.array([[[1.0, None]]])) == {
+    encoder, cells = fitted(), pa.array([[[1.0, None]]])
+    assert encoder.notes(cells, encoder.encode(cells)) == {
         "missing value, taken for the mean of training": 1
     }
 

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+_WHOLE_BYTES = 1 << 30
+"""Up to so many, all rows of a part are shuffled together."""
+_BLOCK_BYTES = 1 << 20
+_WINDOW_BYTES = 1 << 28
+_WINDOW_ROWS = 1 << 22
+
+
+class Order(Protocol):
+    """The order in which an epoch visits rows: a tensor (N,) int64, or something like one."""
+
+    def split(self, size: int, /) -> Sequence[Tensor]:
+        """Return the rows of each batch of so many; the last one may have fewer."""
+        ...
+
+    def to(self, device: torch.device, /) -> Order:
+        """Return the order with its rows on a device."""
+        ...
 
 
 def derived_seed(*parts: int | str) -> int:
@@ -18,6 +39,114 @@ def epoch_order(seed: int, epoch: int, rows: int) -> Tensor:
     """Return the order (rows,) int64 in which an epoch (0-based) visits the rows."""
     generator = torch.Generator().manual_seed(derived_seed(seed, "order", epoch))
     return torch.randperm(rows, generator=generator)
+
+
+def sized_order(seed: int, epoch: int, rows: int, row_bytes: float) -> Order:
+    """Return the order of an epoch (0-based) over rows of such a size, wherever they lie.
+
+    Up to a gigabyte that is `epoch_order`. Of more, blocks of about a megabyte are shuffled, and
+    then the rows of each window of about 256 of them, so that what is read from a disk is read in
+    whole stretches, once, and memory holds a window at a time.
+    """
+    if rows * row_bytes <= _WHOLE_BYTES:
+        return epoch_order(seed, epoch, rows)
+    block = max(1, min(int(_BLOCK_BYTES / row_bytes), _WINDOW_ROWS))
+    window = max(1, min(int(_WINDOW_BYTES / row_bytes), _WINDOW_ROWS) // block)
+    return WindowedOrder(seed, epoch, rows, block=block, window=window)
+
+
+class WindowedOrder:
+    """Shuffled blocks of neighbouring rows, shuffled once more within windows of several blocks.
+
+    A pure function of its arguments; only the window last asked for is kept.
+
+    Args:
+        seed: The training seed.
+        epoch: 0-based.
+        rows: How many there are.
+        block: Rows of a block; the last one may have fewer.
+        window: Blocks of a window; the last one may have fewer.
+        device: Where the rows are wanted.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        epoch: int,
+        rows: int,
+        *,
+        block: int,
+        window: int,
+        device: torch.device | None = None,
+    ) -> None:
+        self._seed, self._epoch, self._rows = seed, epoch, rows
+        self._block, self._window, self._device = block, window, device
+        self._blocks = epoch_order(seed, epoch, -(-rows // block))
+        ends = self._sizes(self._blocks).cumsum(0)[window - 1 :: window].tolist()
+        self._starts = [0, *ends]
+        self._kept: tuple[int, Tensor] = (-1, self._blocks)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def split(self, size: int) -> _Batches:
+        """Return the rows of each batch; see `Order`."""
+        return _Batches(self, size)
+
+    def to(self, device: torch.device) -> WindowedOrder:
+        """Return the order with its rows on a device."""
+        return WindowedOrder(
+            self._seed,
+            self._epoch,
+            self._rows,
+            block=self._block,
+            window=self._window,
+            device=device,
+        )
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Return the rows at these places."""
+        found: list[Tensor] = []
+        while start < stop:
+            number = bisect_right(self._starts, start) - 1
+            first = self._starts[number]
+            found.append(self._shuffled(number)[start - first : stop - first])
+            start += len(found[-1])
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _shuffled(self, number: int) -> Tensor:
+        """Return the rows of a window in their order."""
+        if self._kept[0] != number:
+            blocks = self._blocks[number * self._window : (number + 1) * self._window]
+            sizes = self._sizes(blocks)
+            ends = sizes.cumsum(0)
+            first = (blocks * self._block - (ends - sizes)).repeat_interleave(sizes)
+            generator = torch.Generator().manual_seed(
+                derived_seed(self._seed, "window", self._epoch, number)
+            )
+            order = torch.randperm(len(first), generator=generator)
+            self._kept = (number, (first[order] + order).to(self._device))
+        return self._kept[1]
+
+    def _sizes(self, blocks: Tensor) -> Tensor:
+        """Return how many rows each of these blocks has."""
+        return (self._rows - blocks * self._block).clamp(max=self._block)
+
+
+class _Batches(Sequence[Tensor]):
+    """The batches of an order, cut when they are asked for."""
+
+    def __init__(self, order: WindowedOrder, size: int) -> None:
+        self._order, self._size = order, size
+
+    def __len__(self) -> int:
+        return -(-len(self._order) // self._size)
+
+    def __getitem__(self, number: Any) -> Any:
+        start = number * self._size
+        if start >= len(self._order):
+            raise IndexError(number)
+        return self._order.rows(start, min(start + self._size, len(self._order)))
 
 
 def drawn_order(seed: int, epoch: int, weights: Tensor) -> Tensor:

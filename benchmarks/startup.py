@@ -35,6 +35,8 @@ Trainer._update = lambda *given: (update(*given), os._exit(0))
 from dlcli.__main__ import main
 main()
 """
+_CODES = {"five faults in a config": 3}
+"""Exit codes; 0 of all others."""
 
 
 def commands() -> dict[str, list[str]]:
@@ -52,17 +54,23 @@ def commands() -> dict[str, list[str]]:
 
 
 def measure(chosen: Mapping[str, Sequence[str]], *, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of each command in each round; the commands take turns."""
+    """Return the seconds of each command in each round; the commands take turns.
+
+    Raises:
+        CalledProcessError: One did something else than what is to be measured.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "faults.yaml").write_text(FIVE_FAULTS)
         for _ in range(rounds):
             for name, words in chosen.items():
                 started = time.perf_counter()
-                subprocess.run(
+                done = subprocess.run(
                     [sys.executable, *words], cwd=folder, capture_output=True, check=False
                 )
                 seconds[name].append(time.perf_counter() - started)
+                if done.returncode != _CODES.get(name, 0):
+                    raise subprocess.CalledProcessError(done.returncode, words)
     return seconds
 
 

@@ -1,0 +1,1 @@
+"""The same works by other programs, one file each; run as `python -m benchmarks.peers.NAME`."""

@@ -118,3 +118,9 @@ def test_small_models_take_one_thread_unless_told() -> None:
     learner = learner_of(config_of())
     assert choose_threads(config_of(), learner) == 1
     assert choose_threads(config_of(train={"threads": 3}), learner) == 3
+
+
+def test_pictures_are_evaluated_in_smaller_batches_where_layers_see_them_as_such() -> None:
+    as_vector = learner_of(config_of("digits"))
+    cnn = config_from({"name": "t", "data": "digits", "model": "cnn"})
+    assert learner_of(cnn).evaluation.batch_size < as_vector.evaluation.batch_size

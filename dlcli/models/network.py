@@ -62,7 +62,7 @@ class Network(nn.Module):
 
     def seen(self, inputs: dict[str, Tensor]) -> Tensor:
         """Input blocks (N, ...) by name -> what the body sees of them (N, ...)."""
-        values: Tensor = self.stem(inputs).values
+        values: Tensor = self.stem.forward(inputs).values  # hooks cost as much as small stems
         return values
 
     @property

@@ -22,14 +22,18 @@ if [ "${1:-}" = --environments ]; then
   shift 2
 fi
 [ $# -gt 0 ] || set -- torch scikit-learn ludwig
-mkdir -p "$folder"
 for name in "$@"; do
   list=$lists/$name.txt
+  if [ ! -f "$list" ]; then
+    echo "no environment is called $name; there are $(cd "$lists" && echo *.txt | sed 's/\.txt//g')" >&2
+    exit 2
+  fi
   place=$folder/$name
   if cmp -s "$list" "$place/installed.txt"; then
     echo "$name: complete"
     continue
   fi
+  mkdir -p "$folder"
   echo "$name: installing $(grep -c == "$list") packages"
   "${PYTHON:-python3}" -m venv "$place"
   "$place/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list"

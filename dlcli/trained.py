@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dlcli import __version__, checkpoint
-from dlcli.build import Learner, build_learner, choose_device
+from dlcli.build import Learner, build_learner
 from dlcli.config.data import SeriesOptions
 from dlcli.config.read import Stored, config_from
 from dlcli.data.columns_given import Columns, as_table
@@ -21,6 +21,7 @@ from dlcli.data.unseen import records_to_predict
 from dlcli.errors import ConfigError, NewerError, UsageError
 from dlcli.files import relative
 from dlcli.forecasting import forecast
+from dlcli.hardware import choose_device
 from dlcli.selftest import compare, generated_inputs
 from dlcli.training.trainer import tensors_of
 

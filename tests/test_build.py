@@ -12,8 +12,6 @@ from dlcli.build import (
     build_learner,
     build_monitor,
     build_trainer,
-    choose_device,
-    choose_threads,
     component,
     count_parameters,
     open_sources,
@@ -24,6 +22,7 @@ from dlcli.config.read import config_from
 from dlcli.data.examples import ResidentExamples
 from dlcli.data.prepare import prepare
 from dlcli.errors import ConfigError, MachineError
+from dlcli.hardware import choose_device, choose_threads
 from dlcli.training.state import State
 
 

@@ -22,6 +22,7 @@ LAYERS = [
     {"own"},
     {"tasks", "checkpoint", "selftest"},
     {"build"},
+    {"hardware"},
     {"progress", "trained", "forecasting"},
     {"saving", "finetune"},
     {"session", "report", "checks"},

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlcli.build import build_learner, default_threads
+from dlcli.build import build_learner
 from dlcli.checks.cost import check_cost, foretell
 from dlcli.checks.finding import Finding, warning
 from dlcli.checks.independence import check_independence
@@ -27,6 +27,7 @@ from dlcli.commands.train import Turn, fresh_training, prepare_turn
 from dlcli.config.read import ReadConfig
 from dlcli.data.prepared import Prepared
 from dlcli.data.wording import counted
+from dlcli.hardware import default_threads
 from dlcli.messages import printable
 from dlcli.progress import Talk
 from dlcli.schedulers.schedule import endless_warmup

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcli.build import choose_threads, open_sources
+from dlcli.build import open_sources
 from dlcli.commands.outcome import Outcome
 from dlcli.config.data import DataOptions
 from dlcli.config.read import config_from
@@ -24,6 +24,7 @@ from dlcli.data.unseen import labelled_examples
 from dlcli.data.wording import counted
 from dlcli.errors import CheckpointError, DataError, UsageError
 from dlcli.files import disk_errors, relative, write_json
+from dlcli.hardware import choose_threads
 from dlcli.progress import Talk
 from dlcli.report.classes import ClassReport, class_report, print_class_report
 from dlcli.report.forecasts import Forecasts, some_forecasts

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from dlcli.build import choose_threads
 from dlcli.commands.wishes import Wishes
 from dlcli.commands.writing import write_predictions, write_texts
 from dlcli.data.encoders.stream import StreamEncoder
@@ -20,6 +19,7 @@ from dlcli.data.sources.text_file import decoded
 from dlcli.data.spec import UNKNOWN
 from dlcli.data.wording import counted
 from dlcli.errors import DataError, UsageError
+from dlcli.hardware import choose_threads
 from dlcli.messages import printable
 from dlcli.models.generation import generate
 from dlcli.progress import Talk

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from dlcli.build import default_threads
 from dlcli.checks.lr_range import STEPS, Point, lr_curve, suggested_lr
 from dlcli.commands.outcome import Outcome
 from dlcli.commands.train import Turn, fresh_training, prepare_turn
 from dlcli.config.read import ReadConfig
 from dlcli.errors import DataError
 from dlcli.files import relative
+from dlcli.hardware import default_threads
 from dlcli.progress import Talk, number
 from dlcli.report.curves import save_lr_curve
 from dlcli.report.pictures import check_ending

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import torch
 
-from dlcli.build import choose_threads
 from dlcli.commands.bulk import predictions
 from dlcli.commands.forecast import forecasts
 from dlcli.commands.generate import write_continuations
@@ -20,6 +19,7 @@ from dlcli.commands.writing import write_predictions
 from dlcli.data.sources.dialect import dialect_of
 from dlcli.errors import UsageError
 from dlcli.files import relative
+from dlcli.hardware import choose_threads
 from dlcli.progress import Talk
 from dlcli.report.predictions import FORMATS, Predictions
 from dlcli.run import find_checkpoint

@@ -12,15 +12,7 @@ from typing import Any
 import torch
 
 from dlcli import checkpoint
-from dlcli.build import (
-    Learner,
-    build_monitor,
-    build_trainer,
-    choose_device,
-    choose_threads,
-    default_threads,
-    open_sources,
-)
+from dlcli.build import Learner, build_monitor, build_trainer, open_sources
 from dlcli.commands.changes import (
     CHANGEABLE,
     Changes,
@@ -47,6 +39,7 @@ from dlcli.data.split import PARTS
 from dlcli.data.staging import placed
 from dlcli.errors import CheckpointError, ConfigError, DataError, NewerError
 from dlcli.files import JSON, relative
+from dlcli.hardware import choose_device, choose_threads, default_threads
 from dlcli.progress import Talk
 from dlcli.ranks import check_rows, in_turns, joined, own_device
 from dlcli.run import Run, find_run

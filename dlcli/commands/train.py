@@ -18,10 +18,7 @@ from dlcli.build import (
     build_learner,
     build_monitor,
     build_trainer,
-    choose_device,
-    choose_threads,
     count_parameters,
-    default_threads,
     open_sources,
     scales_targets,
 )
@@ -45,6 +42,7 @@ from dlcli.data.staging import placed
 from dlcli.errors import ConfigError, DataError
 from dlcli.files import JSON, relative
 from dlcli.finetune import init_from
+from dlcli.hardware import choose_device, choose_threads, default_threads
 from dlcli.memory import free_memory
 from dlcli.progress import Talk
 from dlcli.ranks import check_alike, check_rows, in_turns, joined, own_device

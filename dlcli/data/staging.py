@@ -93,8 +93,8 @@ class _StayingOrder:
 
     order: Order
 
-    def split(self, size: int, /) -> Sequence[Tensor]:
-        return self.order.split(size)
+    def __getitem__(self, places: slice, /) -> Tensor:
+        return self.order[places]
 
     def to(self, device: torch.device, /) -> _StayingOrder:  # noqa: ARG002
         return self

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,8 +19,8 @@ _WINDOW_ROWS = 1 << 22
 class Order(Protocol):
     """The order in which an epoch visits rows: a tensor (N,) int64, or something like one."""
 
-    def split(self, size: int, /) -> Sequence[Tensor]:
-        """Return the rows of each batch of so many; the last one may have fewer."""
+    def __getitem__(self, places: slice, /) -> Tensor:
+        """Return the rows at neighbouring places, up to the last one."""
         ...
 
     def to(self, device: torch.device, /) -> Order:
@@ -89,10 +88,6 @@ class WindowedOrder:
     def __len__(self) -> int:
         return self._rows
 
-    def split(self, size: int) -> _Batches:
-        """Return the rows of each batch; see `Order`."""
-        return _Batches(self, size)
-
     def to(self, device: torch.device) -> WindowedOrder:
         """Return the order with its rows on a device."""
         return WindowedOrder(
@@ -104,8 +99,9 @@ class WindowedOrder:
             device=device,
         )
 
-    def rows(self, start: int, stop: int) -> Tensor:
-        """Return the rows at these places."""
+    def __getitem__(self, places: slice) -> Tensor:
+        """Return the rows at neighbouring places; see `Order`."""
+        start, stop, _ = places.indices(self._rows)
         found: list[Tensor] = []
         while start < stop:
             number = bisect_right(self._starts, start) - 1
@@ -131,22 +127,6 @@ class WindowedOrder:
     def _sizes(self, blocks: Tensor) -> Tensor:
         """Return how many rows each of these blocks has."""
         return (self._rows - blocks * self._block).clamp(max=self._block)
-
-
-class _Batches(Sequence[Tensor]):
-    """The batches of an order, cut when they are asked for."""
-
-    def __init__(self, order: WindowedOrder, size: int) -> None:
-        self._order, self._size = order, size
-
-    def __len__(self) -> int:
-        return -(-len(self._order) // self._size)
-
-    def __getitem__(self, number: Any) -> Any:
-        start = number * self._size
-        if start >= len(self._order):
-            raise IndexError(number)
-        return self._order.rows(start, min(start + self._size, len(self._order)))
 
 
 def drawn_order(seed: int, epoch: int, weights: Tensor) -> Tensor:

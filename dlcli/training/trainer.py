@@ -206,10 +206,13 @@ class Trainer:
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
         order = self._order(train).to(self._device)
         train = train.for_epoch(self.seed, state.epoch)
-        rows = order.split(self.batch_size)
-        self._replay = lambda number: self._share(train, rows[number])
+
+        def rows(number: int) -> Tensor:
+            return order[number * self.batch_size : (number + 1) * self.batch_size]
+
+        self._replay = lambda number: self._share(train, rows(number))
         for number in range(state.batch, batches):
-            index = rows[number]
+            index = rows(number)
             # As many steps as there would be had every epoch been as long as this one.
             place = state.epoch * batches + number
             lr = self.optimizer.lr * self.schedule(place, state.history)

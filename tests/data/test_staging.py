@@ -73,8 +73,8 @@ def test_numbers_and_draws_stay_where_the_rows_are_stored() -> None:
     plain = pictures(crop=2, horizontal_flip=0.5, mixup=0.4)
     sent = replace(plain, examples=StagedExamples(plain.examples, elsewhere)).for_epoch(5, 1)
     order = sent.order(5, 1).to(ELSEWHERE)
-    assert [len(index) for index in order.split(16)] == [16, 16, 8]
-    batch = sent.take(order.split(16)[0])
+    assert [len(order[start : start + 16]) for start in (0, 16, 32)] == [16, 16, 8]
+    batch = sent.take(order[:16])
     assert batch.targets.device == ELSEWHERE
     assert {block.device for block in batch.inputs.values()} == {ELSEWHERE}
     assert sent.draws is not None

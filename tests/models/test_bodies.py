@@ -392,6 +392,7 @@ def test_every_parameter_gets_a_gradient(options, kind) -> None:
 def test_a_lone_row_can_be_trained_on(options, kind) -> None:
     network = build(options, kind)
     network(kind.draw(1, torch.Generator())).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
 PADDED = [*ON_SEQUENCES, CNNOptions(channels=[4, 5], residual=True, stride=2)]

@@ -21,6 +21,8 @@ from dlcli.models.head import Head
 from dlcli.models.mlp import MLP
 from dlcli.models.network import Network
 from dlcli.models.stems import VectorStem
+from dlcli.training.averaging import ExponentialAverage
+from dlcli.training.clipping import Clipping
 from dlcli.training.evaluation import Evaluation
 from dlcli.training.randomness import epoch_order, seed_epoch
 from dlcli.training.state import State
@@ -119,6 +121,17 @@ def test_law_1_training_equals_a_hand_written_loop_bitwise(name, is_layerwise):
     weights = [tensor for key, tensor in ours.items() if key.startswith("model/")]
     for mine, yours in zip(weights, model.parameters(), strict=True):
         assert torch.equal(mine, yours)
+
+
+def test_layer_by_layer_nothing_differs_where_weights_are_averaged_and_gradients_cut():
+    """Averages are lent to the model between epochs, whose weights the layers hold on to."""
+    examples, found = draw_examples(), []
+    for is_layerwise in (False, True):
+        trainer = make_trainer(dropout=0.2, is_layerwise=is_layerwise)
+        trainer.averaging = ExponentialAverage(trainer.model, 0.9)
+        trainer.clipping = Clipping(norm=0.1)
+        found.append(run(trainer, examples))
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
 def test_a_schedule_counts_by_the_epochs_of_today():

@@ -19,7 +19,7 @@ from dlcli.config.metric import MetricOptions
 from dlcli.config.options import Options, components
 from dlcli.errors import ConfigError
 from dlcli.models.network import Begins, Network, build_network
-from dlcli.models.stems import ImageStem
+from dlcli.models.stems import ImageStem, picture_format
 from dlcli.own.module import run_code
 from dlcli.schedulers.schedule import Plan
 from dlcli.tasks.task import losses_of
@@ -115,7 +115,7 @@ def build_learner(
         options, shape=task.shape, classes=task.classes, class_counts=class_counts
     )
     loss = loss.padded(task.padding).to(device)
-    network = _network(config, preprocessor.spec, loss.outputs).to(device)
+    network = _placed(_network(config, preprocessor.spec, loss.outputs), device)
     freeze(network, config.train.freeze)
     task = task.to(device)
     evaluation = Evaluation(
@@ -278,6 +278,16 @@ def _network(config: Config, spec: DataSpec, outputs: tuple[int, ...]) -> nn.Mod
     return build_network(spec, outputs, build, config.model)
 
 
+def _placed(network: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to a device; the weights of convolutions lie there as its pictures do."""
+    network = network.to(device)
+    return network.to(memory_format=picture_format(device)) if _sees_pictures(network) else network
+
+
+def _sees_pictures(network: nn.Module) -> bool:
+    return any(isinstance(module, ImageStem) for module in network.modules())
+
+
 def _rows_at_once(spec: DataSpec, outputs: tuple[int, ...], network: nn.Module) -> int:
     """Return how many rows an evaluation takes at a time: as many as memory holds and gains by.
 
@@ -287,8 +297,7 @@ def _rows_at_once(spec: DataSpec, outputs: tuple[int, ...], network: nn.Module) 
     past = spec.window.past if spec.window else 1
     values = past * (sum(prod(field.shape) for field in spec.inputs) + prod(outputs))
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    sees_pictures = any(isinstance(module, ImageStem) for module in network.modules())
-    most = 64 if sees_pictures and device.type == "cpu" else 1024
+    most = 64 if _sees_pictures(network) and device.type == "cpu" else 1024
     return max(16, min(most, _VALUES_AT_ONCE // values))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,30 @@ def test_every_step_of_the_schedule_is_counted() -> None:
     assert rates[0] > 0.9
     assert rates[6] == pytest.approx(0.5, abs=0.1)
     assert rates[-1] < 0.1
+
+
+def test_convolutions_lie_as_pictures_do_and_learn_what_they_would_otherwise() -> None:
+    model = {"name": "cnn", "channels": [4, 8], "dropout": 0.0}
+    config = config_from({"name": "t", "data": "digits", "model": model, "train": {"epochs": 1}})
+    learner = learner_of(config)
+    (weight,) = (p for p in learner.network.parameters() if p.shape[:2] == (8, 4))
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert not weight.is_contiguous()
+
+    plain = deepcopy(learner.network).to(memory_format=torch.contiguous_format)
+    adamw = torch.optim.AdamW(plain.parameters(), config.optimizer.lr, fused=False)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 17, (96, 1, 8, 8), dtype=torch.uint8, generator=generator)
+    rows = ResidentExamples({"image": pixels}, torch.arange(96) % 10)
+    trainer = build_trainer(config, learner, rows, state=State())
+    order = rows.order(config.seed, 0)
+    for number, _ in enumerate(trainer.steps(rows, None, epochs=1)):
+        batch = rows.take(order[32 * number : 32 * (number + 1)])
+        adamw.zero_grad()
+        torch.autograd.backward(learner.loss(plain(batch.inputs), batch.targets))
+        adamw.step()
+    for ours, theirs in zip(learner.network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_a_component_is_imported_only_by_its_options() -> None:

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from dlcli.errors import DlcliError
 
+_OBJECTS_OF_A_START = 500_000
+"""Importing torch makes nearly as many, none is garbage, and to look through them takes 0.1 s."""
+
 
 def program() -> NoReturn:
     """Run the command line of this process, and end it."""
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     with suppress(ValueError):  # outside the main thread there are no signals to take
         signal.signal(signal.SIGINT, _interrupt)
-    gc.set_threshold(10_000)  # importing torch makes objects by the 100,000, and none is garbage
+    gc.set_threshold(_OBJECTS_OF_A_START)
     try:
         code = _run(words)
         sys.stdout.flush()

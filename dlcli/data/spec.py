@@ -14,6 +14,8 @@ Kind = Literal["number", "category", "image", "tokens", "steps", "sound"]
 NUMBERS = "numbers"
 CATEGORIES = "categories"
 KNOWN = "known"
+VECTOR = "vector"
+"""All inputs side by side (N, F), as a model's body sees them."""
 PADDING = 0
 """The code of a token that is none; texts shorter than the longest end in it."""
 UNKNOWN = 1
@@ -79,7 +81,8 @@ class Field:
     def block(self) -> str:
         """Name of the tensor that holds it: that of all numbers, of all categories, or its own."""
         shared = {"number": NUMBERS, "category": CATEGORIES}.get(self.kind)
-        is_taken = self.name in (NUMBERS, CATEGORIES, KNOWN)  # columns may be called anything
+        # Columns may be called anything.
+        is_taken = self.name in (NUMBERS, CATEGORIES, KNOWN, VECTOR)
         return shared or (f"{self.kind}/{self.name}" if is_taken else self.name)
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from dlcli.config.data.base import Form, worded
 from dlcli.config.model import ModelOptions
-from dlcli.data.spec import CATEGORIES, NUMBERS, PADDING, DataSpec, Field
+from dlcli.data.spec import CATEGORIES, NUMBERS, PADDING, VECTOR, DataSpec, Field
 from dlcli.errors import ConfigError
-from dlcli.models.blocks import BagOfTokens, Categories, Picture, Sound, Steps
+from dlcli.models.blocks import BagOfTokens, Categories, OneHot, Picture, Sound, Steps
 from dlcli.models.features import Features, Shape
 from dlcli.models.pooling import longest, step_mask
 
@@ -86,8 +86,18 @@ class VectorStem(Stem):
         past = spec.window.past if spec.window else 1
         self.out = Shape("vector", (past * sum(_width(field) for field in spec.inputs),))
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it changes the inputs, each value for itself, by nothing that is learned."""
+        if self.names == (NUMBERS,):
+            return False
+        parts = [part for part in self.blocks.modules() if not [*part.children()]]
+        return all(isinstance(part, nn.Identity | Picture | OneHot) for part in parts)
+
     def forward(self, inputs: dict[str, Tensor]) -> Features:
-        """Blocks (N, ...) by name -> values (N, F)."""
+        """Blocks (N, ...) by name, or what they became as `vector` (N, F) -> values (N, F)."""
+        if VECTOR in inputs:
+            return Features(inputs[VECTOR])
         if self.names == (NUMBERS,):
             return Features(inputs[NUMBERS].flatten(1))
         parts = [

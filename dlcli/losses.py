@@ -282,7 +282,7 @@ def _cross_entropy_slope(
     """Call the kernels that autograd calls, in their order."""
     if targets.is_floating_point():  # shares of classes
         return _slope_by_autograd(partial(F.cross_entropy, weight=weight), outputs, targets)
-    log_p = outputs.log_softmax(1)
+    log_p = torch._log_softmax(outputs, 1, half_to_float=False)
     told = (targets, weight, _MEAN, _IGNORED)
     loss, total = _ATEN.nll_loss_forward(log_p, *told)
     gradient = _ATEN.nll_loss_backward(torch.ones_like(loss), log_p, *told, total)

@@ -54,11 +54,20 @@ def _adam(kernel: Callable[..., None]) -> Callable[..., None]:
         fused: bool,  # noqa: ARG001
         **arguments: Any,
     ) -> None:
-        torch._foreach_add_(state_steps, 1)
+        _count(state_steps)
         averages = (exp_avgs, exp_avg_sqs, max_exp_avg_sqs)
         kernel(parameters, gradients, *averages, state_steps, **arguments)
 
     return update
+
+
+def _count(steps: list[Tensor]) -> None:
+    """Add 1 to counters; those of a whole group are views of one tensor, see `slots.entries_of`."""
+    whole = steps[0]._base
+    if whole is not None and len(whole) == len(steps):
+        whole.add_(1)
+    else:
+        torch._foreach_add_(steps, 1)
 
 
 def _sgd(

@@ -137,7 +137,8 @@ class Group:
         for slot, name, values, i in self.cells():
             own, parameter = values[i], self.parameters[i]
             if name in state:
-                values[i] = _copied(name, state[name], own if own is not None else parameter)
+                own = torch.empty_like(parameter.detach()) if own is None else own
+                values[i] = _filled(name, own, state[name])
                 found.add(name)
             elif slot.late_if:
                 (values[i],) = self._start(slot, [parameter])
@@ -151,10 +152,11 @@ class Group:
         return entries_of(slot, self._options, parameters, is_fused=self._is_fused)
 
 
-def _copied(name: str, value: Tensor, like: Tensor) -> Tensor:
-    if value.shape != like.shape:
+def _filled(name: str, own: Tensor, value: Tensor) -> Tensor:
+    """Copy a saved value into a tensor, and return that."""
+    if value.shape != own.shape:
         raise CheckpointError(
             f"the saved optimizer state does not fit: `{name}` has shape {tuple(value.shape)}, "
-            f"expected {tuple(like.shape)}"
+            f"expected {tuple(own.shape)}"
         )
-    return torch.empty_like(like.detach()).copy_(value)
+    return own.copy_(value)

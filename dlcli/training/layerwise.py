@@ -147,8 +147,7 @@ class Layerwise:
     def __call__(self, batch: Batch) -> Tensor:
         """Put a batch's gradient into every parameter's `grad`; return its mean loss."""
         values = self._stem(batch.inputs)
-        with torch.no_grad():
-            loss, gradient = self._through(values, batch.targets)
+        loss, gradient = self._through(values.detach(), batch.targets)
         if values.requires_grad:
             values.backward(self._layers[0].backward(gradient))  # type: ignore[no-untyped-call]
         return loss

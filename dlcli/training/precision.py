@@ -64,7 +64,6 @@ class FullPrecision:
 
     def __init__(self, device: torch.device) -> None:
         self._one = torch.ones(1, device=device)
-        self._none = torch.zeros(1, device=device)
         self._is_near = device.type == "cpu"
 
     def forward(self) -> AbstractContextManager[None]:
@@ -76,10 +75,11 @@ class FullPrecision:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def faults(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
-        """See `Precision.faults`; no bit of a gradient is changed."""
-        if self._is_near and isfinite(sum([loss.item(), *(g.sum().item() for g in gradients)])):
-            return self._none  # a sum is finite only if all its terms are
-        return _unscaled(gradients, loss, self._one)
+        """See `Precision.faults`; a factor of 1 changes no bit of a gradient."""
+        if self._is_near and not isfinite(loss.item()):
+            return self._one
+        found = _unscaled(gradients, self._one)
+        return found if self._is_near else _or_not_finite(found, loss)
 
     def adapt(self, faults: Tensor) -> None:
         """Do nothing: there is nothing to learn."""
@@ -142,7 +142,7 @@ class ScaledAutocast(Autocast):
 
     def faults(self, gradients: Sequence[Tensor], loss: Tensor) -> Tensor:
         """See `Precision.faults`; the gradients are divided by the scale."""
-        return _unscaled(gradients, loss, self._scale.reciprocal())
+        return _or_not_finite(_unscaled(gradients, self._scale.reciprocal()), loss)
 
     def adapt(self, faults: Tensor) -> None:
         """Halve the scale after an overflow, double it after enough sound steps."""
@@ -165,11 +165,13 @@ class ScaledAutocast(Autocast):
             self._sound_steps.copy_(state["sound_steps"])
 
 
-def _unscaled(gradients: Sequence[Tensor], loss: Tensor, factor: Tensor) -> Tensor:
-    """Multiply gradients in place; return (1,) 1.0 if one of them or the loss is not finite.
-
-    One kernel for all; a factor of 1 changes no bit.
-    """
+def _unscaled(gradients: Sequence[Tensor], factor: Tensor) -> Tensor:
+    """Multiply gradients in place, by one kernel; return (1,) 1.0 if one of them is not finite."""
     found = torch.zeros_like(factor)
     torch._amp_foreach_non_finite_check_and_unscale_(list(gradients), found, factor)
+    return found
+
+
+def _or_not_finite(found: Tensor, loss: Tensor) -> Tensor:
+    """Return (1,) 1.0 if that was found, or the loss is not finite; waits for no device."""
     return torch.where(loss.isfinite(), found, torch.ones_like(found))

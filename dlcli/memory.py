@@ -1,8 +1,10 @@
-"""How much main memory is free, and when to look for garbage; knows no training and no torch."""
+"""How much main memory is free, and what is done with what is freed; knows no torch."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import sys
 from pathlib import Path
 
 _MEMINFO = Path("/proc/meminfo")
@@ -16,6 +18,8 @@ _GROUPS = (
     ),
 )
 """Limit, use and what the use is made of, of a control group of version 2 and of version 1."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Of malloc.h."""
 _FILE_PAGES = ("active_file", "inactive_file")
 
 
@@ -34,6 +38,19 @@ def set_start_apart() -> None:
     if not gc.get_freeze_count():  # once a process: what it lets go of later is garbage
         gc.freeze()
     gc.set_threshold(10_000)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a step frees for the next one, instead of giving it back.
+
+    What comes from the kernel is cleared, and each of its pages is a fault: a fifth of the time of
+    a step of two convolutions, whose layers give up to 19 MB, for 7 % more at the peak (glibc 2.36,
+    one core). https://man7.org/linux/man-pages/man3/mallopt.3.html
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # glibc alone has it
+        mallopt(_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def _free_of_machine() -> int | None:

@@ -22,7 +22,7 @@ from dlcli.data.split import PARTS
 from dlcli.errors import DlcliError, InterruptedRunError, MachineError
 from dlcli.files import JSON, relative
 from dlcli.launch import Place
-from dlcli.memory import set_start_apart
+from dlcli.memory import keep_freed_memory, set_start_apart
 from dlcli.progress import Talk
 from dlcli.report.advice import is_still_improving, worse_than_a_baseline
 from dlcli.report.scores import print_scores
@@ -121,6 +121,7 @@ def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
     trainer, learner = training.trainer, training.learner
     saver = Saver(run, trainer, learner, monitor, training.description)
     set_start_apart()
+    keep_freed_memory()
     session = Session(run, trainer, saver, training.config.train, monitor, talk)
     reason, signal_number = session.drive(training.examples)
     history = trainer.state.history

@@ -13,12 +13,12 @@ from torch import nn
 from dlcli import checkpoint
 from dlcli.build import Learner
 from dlcli.data.preprocessor import Preprocessor
+from dlcli.description import weights_of
 from dlcli.errors import ConfigError
 from dlcli.files import relative
 from dlcli.models.readers import readers
 from dlcli.models.stems import IdsStem
 from dlcli.selftest import generated_inputs
-from dlcli.trained import weights_of
 
 _INIT = ("train", "init_from")
 _SHOWN = 4

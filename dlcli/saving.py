@@ -13,10 +13,10 @@ from torch import Tensor
 
 from dlcli import checkpoint
 from dlcli.build import Learner
+from dlcli.description import SelfTest
 from dlcli.errors import DivergedError
 from dlcli.run import Run
 from dlcli.run.background import Background
-from dlcli.trained import self_test
 from dlcli.training.stopping import Monitor
 from dlcli.training.trainer import Trainer
 
@@ -69,9 +69,9 @@ class Saver:
     ) -> None:
         self.run = run
         self.trainer = trainer
-        self.learner = learner
         self.monitor = monitor
         self.description = description
+        self._test = SelfTest.of(learner)
         self._saved = -float("inf")
         self._since = time.monotonic()
         self._best: _Snapshot | None = None
@@ -170,7 +170,7 @@ class Saver:
 
     def _snapshot(self) -> _Snapshot:
         with self.trainer.averaging.applied():
-            outputs = self_test(self.learner)
+            outputs = self._test.outputs()
         if not all(map(isfinite, outputs)):
             raise DivergedError(
                 f"training stopped being finite after step {self.trainer.state.step}: the weights "

@@ -1,4 +1,4 @@
-"""A trained model as it is used: records in, answers out; and what a checkpoint holds for that."""
+"""A trained model as it is used: records in, answers out."""
 
 from __future__ import annotations
 
@@ -18,20 +18,17 @@ from dlcli.config.read import Stored, config_from
 from dlcli.data.columns_given import Columns, as_table
 from dlcli.data.preprocessor import Preprocessor
 from dlcli.data.unseen import records_to_predict
+from dlcli.description import SelfTest, weights_of
 from dlcli.errors import ConfigError, NewerError, UsageError
 from dlcli.files import relative
 from dlcli.forecasting import forecast
 from dlcli.hardware import choose_device
-from dlcli.selftest import compare, generated_inputs
-from dlcli.training.trainer import tensors_of
+from dlcli.selftest import compare
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from dlcli.config.config import Config
-
-_MOST_OUTPUTS = 4096
-"""Of a self-test: so many numbers of JSON in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class TrainedModel:
     Attributes:
         config: The config that it was trained with, every default filled in.
         learner: Network, preprocessor, task, loss and metrics.
-        data: Everything that the checkpoint says beside its tensors; see `describe`.
+        data: Everything that the checkpoint says beside its tensors; see `dlcli.description`.
         warnings: What the self-test had to say.
     """
 
@@ -117,47 +114,6 @@ class TrainedModel:
         return torch.cat(answers)
 
 
-def describe(
-    config: Mapping[str, Any], learner: Learner, *, class_counts: Tensor | None
-) -> dict[str, Any]:
-    """Return what a checkpoint must hold, beside the weights, to predict without config and data.
-
-    Args:
-        config: The resolved config as plain data, references to the environment unexpanded.
-        learner: The model as built.
-        class_counts: Rows of each class (K,) in the training part; None for numbers.
-    """
-    return {
-        "versions": versions(),
-        "config": dict(config),
-        "task": learner.task.name,
-        "preprocessor": learner.preprocessor.state(),
-        "class_counts": None if class_counts is None else class_counts.tolist(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a checkpoint names."""
-    return {"dlcli": __version__, "torch": torch.__version__}
-
-
-def self_test(learner: Learner) -> list[float]:
-    """Return outputs for rows that are the same everywhere, flat; see `dlcli.selftest`.
-
-    Of many outputs, as where each step tells one of many tokens, every so many-th is taken.
-    """
-    network = learner.network
-    was_training = network.training
-    network.eval()
-    inputs = generated_inputs(learner.preprocessor.spec)
-    with torch.inference_mode():
-        outputs = network({name: block.to(learner.device) for name, block in inputs.items()})
-    network.train(was_training)
-    every = -(-outputs.numel() // _MOST_OUTPUTS)
-    flat: list[float] = outputs.flatten()[::every].double().tolist()
-    return flat
-
-
 def open_trained(path: Path, *, device: str = "cpu", trust_code: bool = False) -> TrainedModel:
     """Open a checkpoint for use.
 
@@ -175,7 +131,7 @@ def open_trained(path: Path, *, device: str = "cpu", trust_code: bool = False) -
     config = config_in(data, path, trust_code=trust_code)
     learner = rebuild_learner(config, data, device=_device(device))
     load_weights(learner, loaded)
-    warning = compare(self_test(learner), data["self_test"])
+    warning = compare(SelfTest.of(learner).outputs(), data["self_test"])
     learner.network.eval()
     return TrainedModel(config, learner, data, (warning,) if warning else ())
 
@@ -219,13 +175,6 @@ def _device(name: str) -> torch.device:
 def load_weights(learner: Learner, loaded: checkpoint.Loaded) -> None:
     """Give a learner's network the weights of a checkpoint: the averaged ones where it has them."""
     learner.network.load_state_dict(weights_of(loaded))
-
-
-def weights_of(loaded: checkpoint.Loaded) -> dict[str, Tensor]:
-    """Return the weights that a checkpoint predicts with, and the buffers, by name."""
-    weights = tensors_of(loaded.tensors, "model")
-    averages = tensors_of(loaded.tensors, "average")
-    return weights | {name: value for name, value in averages.items() if name in weights}
 
 
 def rebuild_learner(config: Config, data: Mapping[str, Any], *, device: torch.device) -> Learner:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from dlcli import checkpoint
+from dlcli.description import weights_of
 from dlcli.finetune import _columns, _difference
-from dlcli.trained import open_trained, weights_of
+from dlcli.trained import open_trained
 from tests.checks.made import begun
 from tests.command_line import CONFIGS, as_json
 from tests.command_line import dlcli as run_dlcli

@@ -19,6 +19,7 @@ from dlcli.config.config import Config
 from dlcli.config.own import own_codes
 from dlcli.data.examples import Examples
 from dlcli.data.split import PARTS
+from dlcli.description import weights_of
 from dlcli.errors import DlcliError, InterruptedRunError, MachineError
 from dlcli.files import JSON, relative
 from dlcli.launch import Place
@@ -30,7 +31,6 @@ from dlcli.run import Ending, Run, UnownedRun
 from dlcli.saving import Saver
 from dlcli.schedulers.schedule import endless_warmup
 from dlcli.session import Session
-from dlcli.trained import weights_of
 from dlcli.training.diagnosis import dead_layers
 from dlcli.training.distributed import Distribution
 from dlcli.training.medium import FLOAT32_ERROR, product_error

@@ -37,13 +37,14 @@ from dlcli.data.prepare import restore
 from dlcli.data.sources.source import Sources
 from dlcli.data.split import PARTS
 from dlcli.data.staging import placed
+from dlcli.description import versions
 from dlcli.errors import CheckpointError, ConfigError, DataError, NewerError
 from dlcli.files import JSON, relative
 from dlcli.hardware import choose_device, choose_threads, default_threads
 from dlcli.progress import Talk
 from dlcli.ranks import check_rows, in_turns, joined, own_device
 from dlcli.run import Run, find_run
-from dlcli.trained import config_in, rebuild_learner, stored_in, versions
+from dlcli.trained import config_in, rebuild_learner, stored_in
 from dlcli.training.distributed import Distribution
 from dlcli.training.state import State
 from dlcli.training.trainer import Trainer, tensors_of

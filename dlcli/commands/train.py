@@ -39,6 +39,7 @@ from dlcli.data.origins import condensed
 from dlcli.data.prepare import Prepared, prepare
 from dlcli.data.prepared import listed
 from dlcli.data.staging import placed
+from dlcli.description import describe
 from dlcli.errors import ConfigError, DataError
 from dlcli.files import JSON, relative
 from dlcli.finetune import init_from
@@ -48,7 +49,6 @@ from dlcli.models.seen import seen_once
 from dlcli.progress import Talk
 from dlcli.ranks import check_alike, check_rows, in_turns, joined, own_device
 from dlcli.run import Run, find_checkpoint
-from dlcli.trained import describe
 from dlcli.training.distributed import ALONE, Distribution
 from dlcli.training.medium import product_error
 from dlcli.training.state import State

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 
 import torch
@@ -206,21 +207,17 @@ class Trainer:
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
         order = self._order(train).to(self._device)
         train = train.for_epoch(self.seed, state.epoch)
-
-        def rows(number: int) -> Tensor:
-            return order[number * self.batch_size : (number + 1) * self.batch_size]
-
-        self._replay = lambda number: self._share(train, rows(number))
+        self._replay = partial(self._share, train, order)
         for number in range(state.batch, batches):
-            index = rows(number)
+            rows = self._rows(train, number)
             # As many steps as there would be had every epoch been as long as this one.
             place = state.epoch * batches + number
             lr = self.optimizer.lr * self.schedule(place, state.history)
-            loss = self._update(self._share(train, index), lr)
+            loss = self._update(self._share(train, order, number), lr)
             state.step += 1
             state.batch += 1
             report = self._finish_epoch(val, lr) if state.batch == batches else None
-            yield Step(epoch, number + 1, batches, len(index), loss, report)
+            yield Step(epoch, number + 1, batches, rows, loss, report)
 
     def _order(self, train: Examples) -> Order:
         """Return the order of the epoch; rows that fill one batch stand as they are.
@@ -233,12 +230,18 @@ class Trainer:
             return torch.arange(len(train))
         return train.order(self.seed, self.state.epoch)
 
-    def _share(self, train: Examples, index: Tensor) -> _Share:
-        """Return this rank's part of a batch; every rank takes part in every step."""
-        place = self.distribution.share(len(index))
+    def _share(self, train: Examples, order: Order, number: int) -> _Share:
+        """Return this rank's part of a batch (0-based); every rank takes part in every step."""
+        first, rows = number * self.batch_size, self._rows(train, number)
+        place = self.distribution.share(rows)
         is_idle = place.start == place.stop
-        own = slice(0, 1) if is_idle else place
-        return _Share(train.take(index[own]), place.start, is_idle, len(index))
+        start, stop = (0, 1) if is_idle else (place.start, place.stop)
+        batch = train.take(order[first + start : first + stop])
+        return _Share(batch, place.start, is_idle, rows)
+
+    def _rows(self, train: Examples, number: int) -> int:
+        """Return how many rows a batch (0-based) has; the last one may have fewer."""
+        return min(self.batch_size, len(train) - number * self.batch_size)
 
     def _update(self, share: _Share, lr: float) -> Tensor:
         """Make one optimizer step; return the mean loss of the batch."""

@@ -34,7 +34,7 @@ LAYERS = [
 """From the bottom to the top; a module imports its own layer's folder and lower layers."""
 
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-WHERE_FUNCTIONS_IMPORT = {"cli.py", "build.py", "__main__.py", "__init__.py"}
+WHERE_FUNCTIONS_IMPORT = {"cli.py", "build.py", "prepare.py", "__main__.py", "__init__.py"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

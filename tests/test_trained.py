@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,32 @@ def test_pictures_in_one_array_are_answered_as_single_ones_are(tmp_path: Path) -
     for array in (images, images[:, None], images[..., None], images.astype(float)):
         assert model.predict({"image": array}) == single
         assert model.predict({"image": torch.from_numpy(array)}) == single
+
+
+@pytest.mark.parametrize("name", ["kinds", "numbers"])
+@pytest.mark.parametrize("rows", [1, 5, 16, 17, 100])
+def test_answers_are_those_of_the_network_chunk_by_chunk(
+    rows: int, name: str, folder: Path
+) -> None:
+    model = model_of(folder, name)
+    evaluation = replace(model.learner.evaluation, batch_size=16)
+    model = replace(model, learner=replace(model.learner, evaluation=evaluation))
+    blocks = {"numbers": torch.randn(rows, 2), "categories": torch.randint(0, 3, (rows, 1))}
+    if name == "numbers":
+        blocks = {"categories": torch.randint(0, 3, (rows, 2))}
+    with torch.no_grad():
+        expected = [
+            evaluation.answers(
+                model.learner.network({key: block[at : at + 16] for key, block in blocks.items()})
+            )
+            for at in range(0, rows, 16)
+        ]
+    found = model.compute(blocks)
+    assert torch.equal(found, torch.cat(expected))
+    assert found.dtype == expected[0].dtype
+    assert not found.is_inference()
+    none = {key: block[:0] for key, block in blocks.items()}
+    assert model.compute(none).shape == (0, *found.shape[1:])
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto"])

@@ -142,21 +142,10 @@ class Preprocessor:
         """
         found: dict[str, dict[str, int]] = {}
         try:
-            blocks = self._encode_inputs(self._parsed(records), found)
+            blocks = self._encode_inputs(records, found)
         except CellError as error:
             raise located(error, records) from error
         return blocks, {name: found[name] for name in self.inputs if found[name]}
-
-    def _parsed(self, records: pa.RecordBatch) -> pa.RecordBatch:
-        """Return records with their numbers read: once, to note as well as to encode them."""
-        names = records.schema.names
-        cells = [
-            pa.array(numbers(column, name), from_pandas=True)
-            if isinstance(self.inputs.get(name), NumberEncoder)
-            else column
-            for name, column in zip(names, records.columns, strict=True)
-        ]
-        return pa.record_batch(cells, names=names)
 
     def allocate(self, rows: int) -> ResidentExamples:
         """Return tensors for so many rows, yet to be filled."""
@@ -219,9 +208,12 @@ class Preprocessor:
     ) -> Tensor:
         """Return one input column's tensor; what is unusual about it goes into `notes`."""
         cells, encoder = records.column(name), self.inputs[name]
+        if notes is None:
+            return encoder.encode(cells)
+        if isinstance(encoder, NumberEncoder):
+            cells = pa.array(numbers(cells, name))  # read once, NaN where missing
         encoded = encoder.encode(cells)
-        if notes is not None:
-            notes[name] = encoder.notes(cells, encoded)
+        notes[name] = encoder.notes(cells, encoded)
         return encoded
 
 

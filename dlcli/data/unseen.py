@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import pyarrow as pa
-from torch import Tensor
 
 from dlcli.config.data import (
     AudioOptions,
@@ -17,6 +15,7 @@ from dlcli.config.data import (
     SeriesOptions,
     TextFileOptions,
 )
+from dlcli.data.columns_given import Pictures, apart, with_pictures
 from dlcli.data.examples import Examples
 from dlcli.data.fitting import encode_labelled
 from dlcli.data.forecasting import labelled_windows, series_columns
@@ -64,45 +63,20 @@ def records_to_predict(
             yield batch, names_of(batch, options, ())
         return
     fields = preprocessor.spec.inputs
+    pictures: Pictures = {}
+    if isinstance(given, Sequence):
+        given, pictures = apart(given, fields)
     batches = read_records(
-        _without_arrays(given, fields) if isinstance(given, Sequence) else given,
+        given,
         dialect_of(options),
         needed=list(preprocessor.inputs),
         optional=list(preprocessor.targets),
     )
+    if pictures:
+        batches = (with_pictures(batch, pictures) for batch in batches)
     for batch in _decodable(_gathered(batches), fields):
         names = names_of(batch, options, fields)
         yield (beside(batch, fields, given) if isinstance(given, Path) else batch), names
-
-
-def _without_arrays(
-    records: Sequence[Mapping[str, object]], fields: Sequence[Field]
-) -> Sequence[Mapping[str, object]]:
-    """Return the same records, pictures that are arrays or tensors as rows of pixels."""
-    shapes = {field.name: field.shape for field in fields if field.kind == "image"}
-    if not shapes:
-        return records
-    return [
-        {
-            name: _pixels(value, shapes[name])
-            if name in shapes and isinstance(value, np.ndarray | Tensor)
-            else value
-            for name, value in record.items()
-        }
-        for record in records
-    ]
-
-
-def _pixels(array: np.ndarray | Tensor, shape: tuple[int, ...]) -> object:
-    """Return (H, W), (H, W, C) or (C, H, W) as lists of rows, colours first.
-
-    Args:
-        array: Values from 0 to 255.
-        shape: (C, H, W) of the model's own pictures, which tells one order from the other.
-    """
-    values = np.asarray(array.cpu() if isinstance(array, Tensor) else array)
-    has_colours_last = values.ndim == 3 and values.shape[:2] == shape[1:]
-    return (values.transpose(2, 0, 1) if has_colours_last else values).tolist()
 
 
 def _gathered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -74,7 +74,8 @@ class Picture(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels (N, C, H, W) in stored units -> (N, C, H, W)."""
-        return torch.sub(pixels, self.mean).div_(self.std)
+        values = pixels.to(self.mean.dtype, copy=True)  # which `sub` would make beside its result
+        return values.sub_(self.mean).div_(self.std)
 
 
 class Sound(nn.Module):

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from dlcli.config.data import NormalizeOptions, PictureFileOptions
 from dlcli.data.encoders.encoder import CellError
@@ -54,9 +55,12 @@ class ImageEncoder:
         return False
 
     def encode(self, array: pa.Array) -> Tensor:
-        """Return (N, C, H, W) uint8."""
+        """Return (N, C, H, W) uint8; of such bytes a view, which no one may write to."""
         pixels = image_pixels(array, self.name, self.shape, self.resize)
-        return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+        if pixels.flags.writeable:
+            return torch.from_numpy(pixels)
+        # by way of Arrow: `from_numpy` warns of memory that may not be written
+        return from_dlpack(pa.array(pixels.reshape(-1))).view(pixels.shape)
 
     def decode(self, values: Tensor) -> list[Any]:
         """Return rows of pixels: H lists of W numbers, or C lists of those."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,16 +19,23 @@ def numbers(array: pa.Array, column: str) -> np.ndarray:
     Raises:
         CellError: A cell is no number, or an infinite one.
     """
+    is_read = array.type == pa.float64()
     try:
-        cast = pc.cast(array, pa.float64(), safe=False)
+        cast = array if is_read else pc.cast(array, pa.float64(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise CellError(column, _not_a_number(array), "is not a number") from error
     values: np.ndarray = cast.to_numpy(zero_copy_only=False)
-    if np.isinf(values).any():
+    if not is_finite(values) and np.isinf(values).any():
         cell = array[int(np.isinf(values).argmax())].as_py()
         is_digits = isinstance(cell, str) and any(sign.isdigit() for sign in cell)
         raise CellError(column, cell, "is too large for a number" if is_digits else "is infinite")
     return values
+
+
+def is_finite(values: np.ndarray) -> bool:
+    """Say whether none is NaN or infinite, in one pass; of huge ones whose sum is so, say no."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(values.sum())
 
 
 def booleans(array: pa.Array, column: str) -> pa.Array:

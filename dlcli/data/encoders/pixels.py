@@ -19,6 +19,9 @@ from dlcli.data.sources.files import is_file
 
 _NO_IMAGES = (CellError, pa.ArrowInvalid, pa.ArrowTypeError, OverflowError)
 """What lists that are no images raise on their way to an array."""
+_PLAIN = (pa.int64(), pa.float64(), pa.float32(), pa.int32(), pa.int16(), pa.uint16())
+_VALUES_AT_ONCE = 1 << 16
+"""So many stay near the processor between a copy and a comparison."""
 
 
 def image_sizes(array: pa.Array) -> list[int]:
@@ -128,9 +131,25 @@ def _has_length(array: pa.Array, size: int) -> bool:
 def _bytes(array: pa.Array, column: str) -> np.ndarray | None:
     """Return values as uint8, without a copy where they are; None where some are no bytes."""
     if array.type == pa.uint8() and not array.null_count:
-        found: np.ndarray = array.to_numpy()
-        return found
-    values = numbers(array, column)
+        view: np.ndarray = array.to_numpy()
+        return view
+    if array.type in _PLAIN and not array.null_count:
+        found = _whole(array.to_numpy())
+        if found is not None:
+            return found
+    values = numbers(array, column)  # says which one is infinite
     if not ((values >= 0) & (values <= 255) & (values == np.floor(values))).all():
         return None
     return values.astype(np.uint8)
+
+
+def _whole(values: np.ndarray) -> np.ndarray | None:
+    """Return values that are 0, 1, ... 255 as uint8, without a copy as float64; None for others."""
+    found = np.empty(len(values), np.uint8)
+    with np.errstate(invalid="ignore"):  # what is no byte becomes one that it does not equal
+        for start in range(0, len(values), _VALUES_AT_ONCE):
+            some = slice(start, start + _VALUES_AT_ONCE)
+            found[some] = values[some]
+            if not (found[some] == values[some]).all():
+                return None
+    return found

@@ -63,6 +63,54 @@ def test_bytes_held_in_memory_are_those_of_lists(channels):
     assert encoder.encode(cells.slice(2, 2)).equal(torch.from_numpy(pixels[2:4]))
 
 
+def test_bytes_are_seen_where_they_lie():
+    cells = picture_cells(COLOURS)
+    encoded = fit(COLOURS).encode(cells.slice(1))
+    pixels = cells.flatten().flatten().flatten()
+    address = pixels.buffers()[1].address + COLOURS[0].nbytes
+    assert encoded.data_ptr() == address
+    del cells, pixels  # what is seen is kept
+    assert encoded.equal(torch.from_numpy(COLOURS[1:]))
+
+
+NUMBERS = [np.int8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
+FLOATS = [np.float16, np.float32, np.float64]
+
+
+def wide(values):
+    """Return numbers as cells of one picture each, as wide as need be; three rows of two."""
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(values), 2)
+    return pa.FixedSizeListArray.from_arrays(flat, 3)
+
+
+@pytest.mark.parametrize("dtype", [*NUMBERS, *FLOATS])
+def test_numbers_of_any_type_are_the_same_pixels(dtype):
+    pixels = np.resize(np.arange(128 if dtype is np.int8 else 256), 6 * 20_000)
+    encoded = fit(PIXELS).encode(wide(pixels.astype(dtype)).slice(3))
+    assert encoded.equal(torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 3, 2)[3:])
+
+
+@pytest.mark.parametrize("place", [0, 6 * 20_000 - 1])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        *((value, dtype) for value in (-1, 0.5, 255.5, 256, np.nan, np.inf) for dtype in FLOATS),
+        *((value, np.int64) for value in (-1, 256, 2**40, -(2**63))),
+        *((-1, np.int8), (257, np.uint16), (2**63, np.uint64)),
+    ],
+)
+def test_numbers_that_are_no_pixels_are_refused(value, dtype, place):
+    pixels = np.zeros(6 * 20_000, dtype)
+    pixels[place] = value
+    with pytest.raises(CellError, match=r"3 rows of 2 pixels from 0 to 255|is infinite"):
+        fit(PIXELS).encode(wide(pixels))
+
+
+def test_a_picture_with_a_pixel_missing_is_refused():
+    with pytest.raises(CellError, match="3 rows of 2 pixels from 0 to 255"):
+        fit(PIXELS).encode(wide([1, 2, None, 4, 5, 6]))
+
+
 def test_grey_pictures_stored_with_three_channels_become_grey():
     grey = COLOURS[:, [0, 0, 0]]
     assert fit(grey).shape == (1, 4, 6)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -145,3 +146,33 @@ def test_values_far_outside_the_range_are_counted():
     assert encoder.notes(cells, encoder.encode(cells)) == {
         "value far outside the training range": 2
     }
+
+
+cell = st.one_of(st.none(), finite, st.sampled_from([1e300, -1e300, 21.0, -11.0]))
+
+
+@given(st.lists(cell, max_size=20), st.booleans())
+@example([10.0, None, 1e300], False)
+@example([1e308, 1e308, -1e308], True)
+def test_cells_are_scaled_and_noted_one_by_one(values, has_indicator):
+    encoder = replace(fit([0.0, 10.0, 3.0]), fill=4.0, has_indicator=has_indicator, scale=1e300)
+    cells = pa.array(values, pa.float64())
+    encoded = encoder.encode(cells)
+    scaled = [(4.0 if x is None else x) - encoder.shift for x in values]
+    rows = [[x / 1e300, x_given is None] for x, x_given in zip(scaled, values, strict=True)]
+    expected = np.array(rows, np.float64).reshape(-1, 2).astype(np.float32)
+    assert torch.equal(encoded, torch.from_numpy(expected[:, : 1 + has_indicator]))
+    found = {
+        "value far outside the training range": sum(
+            x is not None and not -10 <= x <= 20 for x in values
+        ),
+        "missing value": 0 if has_indicator else values.count(None),
+    }
+    assert encoder.notes(cells, encoded) == {what: n for what, n in found.items() if n}
+
+
+def test_numbers_whose_sum_is_too_large_are_numbers():
+    encoder = replace(fit([0.0, 10.0]), scale=1e305)
+    assert encoder.encode(pa.array([1.5e308, 1.5e308])).isfinite().all()
+    with pytest.raises(CellError, match="too large"):
+        encoder.encode(pa.array(["1.5e308", "1e999"]))

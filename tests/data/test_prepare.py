@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -466,3 +467,20 @@ def test_counts_are_written_for_people(tmp_path):
     warnings = prepare(sources, options, task=None).warnings
     assert "1 row without a target is left out" in warnings
     assert "duplicates: 3,000 of 3,000 val rows" in warnings[-1]
+
+
+def test_narrow_floats_are_learned_from_as_wide_ones_of_the_same_value(tmp_path):
+    random = np.random.default_rng(0)
+    values = random.standard_normal((60, 3)).astype(np.float32)
+    values[::7, 1] = np.nan
+    found = []
+    for kind in (pa.float32(), pa.float64()):
+        columns = {f"c{i}": pa.array(values[:, i], kind, from_pandas=True) for i in range(3)}
+        pq.write_table(pa.table(columns), tmp_path / "table.parquet")
+        options = TableOptions(name="table", path="table.parquet", target="c2")
+        found.append(prepare(open_table(options, tmp_path), options, task=None))
+    narrow, wide = found
+    assert narrow.preprocessor.state() == wide.preprocessor.state()
+    for part, examples in narrow.examples.items():
+        assert examples.inputs[NUMBERS].equal(wide.examples[part].inputs[NUMBERS])
+        assert examples.targets.equal(wide.examples[part].targets)

@@ -81,7 +81,7 @@ def _text(value: object) -> str:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """Return the array with its type among string, integer, float64, bool, time and list."""
+    """Return the array with its type among string, integer, float, bool, time and list."""
     arrow_type = array.type
     if pa.types.is_dictionary(arrow_type):
         return _plain(array.dictionary_decode())
@@ -89,7 +89,7 @@ def _plain(array: pa.Array) -> pa.Array:
         return array.cast(pa.string())
     if pa.types.is_null(arrow_type):
         return array.cast(pa.string())
-    if pa.types.is_decimal(arrow_type) or pa.types.is_floating(arrow_type):
+    if pa.types.is_decimal(arrow_type) or pa.types.is_float16(arrow_type):
         return array.cast(pa.float64())
     return array
 

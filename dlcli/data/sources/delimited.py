@@ -22,17 +22,25 @@ if TYPE_CHECKING:
     from _csv import Reader as _Records
 
 BLOCK_BYTES = 1 << 18  # of a block, of which the parser reads up to 32 ahead
+_WIDE_BLOCK_BYTES, _WIDE_BLOCK_ROWS = 1 << 20, 1 << 10
+"""Of long records, to predict: so many in a block, for each column of a block costs much. To train
+blocks stay as they are: the last bits of a mean depend on them."""
 
 
 @dataclass(frozen=True)
 class DelimitedReader:
-    """A CSV file; see `Reader`. Columns come as texts, null where missing, but not stripped."""
+    """A CSV file; see `Reader`. Columns come as texts, null where missing, but not stripped.
+
+    Attributes:
+        is_new: It holds what training has not seen.
+    """
 
     path: Path
     names: tuple[str, ...]
     dialect: Dialect
     count: RecordCount
     header_lines: int
+    is_new: bool = False
     nulled: bool = True
 
     @property
@@ -64,6 +72,12 @@ class DelimitedReader:
         except pa.ArrowInvalid as error:
             raise self._parse_error(str(error)) from error
 
+    @property
+    def _block_bytes(self) -> int:
+        longest = self.count.longest
+        wide = min(_WIDE_BLOCK_BYTES, _WIDE_BLOCK_ROWS * longest) if self.is_new else 0
+        return max(BLOCK_BYTES, 2 * longest, wide)
+
     def _settings(
         self, columns: Sequence[str], floats: Collection[str]
     ) -> tuple[pa_csv.ReadOptions, pa_csv.ParseOptions, pa_csv.ConvertOptions]:
@@ -73,7 +87,7 @@ class DelimitedReader:
                 use_threads=False,  # they parse no faster, and read ahead a block per processor
                 column_names=list(self.names),
                 skip_rows=self.header_lines,
-                block_size=max(BLOCK_BYTES, 2 * self.count.longest),
+                block_size=self._block_bytes,
             ),
             pa_csv.ParseOptions(
                 delimiter=self.dialect.separator_of(self.path),
@@ -123,7 +137,8 @@ def open_delimited(
     names = _names(path, first, dialect, needed, optional)
     if dialect.header and count.records == 1:
         raise DataError(f"{path.name} has a header and no rows")
-    return DelimitedReader(path, names, dialect, count, lines if dialect.header else 0)
+    header_lines = lines if dialect.header else 0
+    return DelimitedReader(path, names, dialect, count, header_lines, is_new=bool(needed))
 
 
 def _names(

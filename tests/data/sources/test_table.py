@@ -407,3 +407,21 @@ def test_utf_16_is_recognised(tmp_path, encoding, remedy, given):
 def test_huge_numbers_are_scanned_without_a_warning(tmp_path):
     write(tmp_path, "a,y\n1e308,1\n-1e308,2\n1e999,3\n1e999,4\n")
     assert read(tmp_path)[1]["a"] == ["1e308", "-1e308", "1e999", "1e999"]
+
+
+def test_long_records_to_predict_are_read_in_fewer_blocks_to_the_same_values(tmp_path):
+    """Blocks to train from stay as they are: the last bits of a mean depend on them."""
+    names = [f"c{i}" for i in range(300)]
+    rows = [",".join(str(i * 300 + j) for j in range(300)) for i in range(900)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join(names), *rows]))
+    seen, unseen = (
+        [*reader.batches(names)]
+        for reader in (
+            open_reader(tmp_path / "wide.csv", Dialect()),
+            open_reader(tmp_path / "wide.csv", Dialect(), needed=names),
+        )
+    )
+    assert len(unseen) < len(seen)
+    assert pa.Table.from_batches(unseen).combine_chunks() == (
+        pa.Table.from_batches(seen).combine_chunks()
+    )

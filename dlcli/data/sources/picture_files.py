@@ -6,7 +6,6 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +21,7 @@ from dlcli.data.cache.hashing import Stamps, recall, remember
 from dlcli.data.cache.mapped import map_array
 from dlcli.data.cache.seals import key_of
 from dlcli.data.pictures import PictureError, decoded
+from dlcli.data.processes import each_in_processes
 from dlcli.data.sources.broken import say_broken
 from dlcli.data.sources.picture_filling import PIXELS, Filling
 from dlcli.data.sources.source import ColumnKind, with_origin
@@ -29,9 +29,10 @@ from dlcli.errors import MachineError
 
 IMAGE = "image"
 LABEL = "label"
-_AT_ONCE = 1024
-_IN_A_ROW = 16  # by one thread: fewer would wait for each other more often
-_SMALL_BYTES = 1 << 12
+_BYTES_TOGETHER, _MOST_TOGETHER = 1 << 18, 64
+"""Files that a process decodes before it hands them over; decoded, they have ten times the size."""
+_BYTES_OF_ONE_PROCESS = 1 << 24
+"""Files of so many are decoded in half a second."""
 _BATCH_BYTES = 32 << 20
 _KEPT = "kept"
 _LONG_SECONDS = 2.0
@@ -115,7 +116,7 @@ def decode_files(
     broken: Literal["refuse", "skip"],
     use: Use = "never",
 ) -> Decoded:
-    """Decode files, in threads, into one array; it is grey where every file is.
+    """Decode files, many in processes, into one array; it is grey where every file is.
 
     What took long, and what memory does not hold, is kept in the cache: as long as no file changes
     none is decoded, nor even read, again.
@@ -229,26 +230,22 @@ def _decode_all(
         except PictureError as error:
             return sha256, error
 
+    bytes_each = _mean_bytes(files)
+    together = max(1, min(_MOST_TOGETHER, _BYTES_TOGETHER // bytes_each))
+    stretches = [files[at : at + together] for at in range(0, len(files), together)]
+    is_much = len(files) * bytes_each > _BYTES_OF_ONE_PROCESS
+    each = each_in_processes if is_much else map
     # shown on a terminal alone, and only where it takes long
-    bar = tqdm(total=len(files), unit=" pictures", delay=2, leave=False, disable=None)
-    with bar, ThreadPoolExecutor() as pool:
-        each = pool.map if _is_worth_threads(files) else map
-        for start in range(0, len(files), _AT_ONCE):
-            ahead = files[start : start + _AT_ONCE]
-            stretches = [ahead[at : at + _IN_A_ROW] for at in range(0, len(ahead), _IN_A_ROW)]
-            for found in each(lambda stretch: [read(file) for file in stretch], stretches):
-                bar.update(len(found))
-                yield from found
+    with tqdm(total=len(files), unit=" pictures", delay=2, leave=False, disable=None) as bar:
+        for found in each(lambda stretch: [read(file) for file in stretch], stretches):
+            bar.update(len(found))
+            yield from found
 
 
-def _is_worth_threads(files: Sequence[Path]) -> bool:
-    """Tell by the first files' bytes: below, threads wait for each other more than they decode.
-
-    On two cores files of 3 kB are decoded as fast without threads, JPEG files of 256 x 192 pixels
-    and 15 kB 1.1 to 1.6 times as fast with.
-    """
+def _mean_bytes(files: Sequence[Path]) -> int:
+    """Return how large files are, by the first ones; at least 1."""
     sizes = [file.stat().st_size for file in files[:64] if file.is_file()]
-    return sum(sizes) > _SMALL_BYTES * len(sizes)
+    return max(1, sum(sizes) // max(1, len(sizes)))
 
 
 def wanted_size(options: PictureFileOptions) -> tuple[int, int] | None:

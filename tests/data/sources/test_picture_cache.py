@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dlcli.config.data import ImageFolderOptions, ImagesOptions
+from dlcli.config.data import ImageFolderOptions, ImagesOptions, PictureFileOptions
 from dlcli.data.cache import choice
 from dlcli.data.encoding import is_mapped
 from dlcli.data.prepare import prepare, restore
@@ -204,3 +204,22 @@ def test_pictures_of_a_table_are_decoded_once_too(tmp_path, decodes):
     assert len(decodes) == 40
     assert_alike(found[1], found[0])
     assert_alike(found[2], found[0])
+
+
+def test_many_files_are_decoded_in_processes_to_the_same_pixels_and_faults(tmp_path, monkeypatch):
+    folder = tree(tmp_path, colours=3)
+    files = sorted(folder.glob("*/*.png"))
+    files[3].write_bytes(files[3].read_bytes()[:60])
+    files[7].write_text("no picture")
+    files.insert(11, folder / "nowhere.png")
+    found = []
+    for most in (1 << 24, 0):
+        monkeypatch.setattr(picture_files, "_BYTES_OF_ONE_PROCESS", most)
+        monkeypatch.setattr(picture_files, "_MOST_TOGETHER", 2)
+        found.append(picture_files.decode_files(files, PictureFileOptions(), broken="skip"))
+    alone, together = found
+    assert np.array_equal(alone.pixels, together.pixels)
+    assert np.array_equal(alone.kept, together.kept)
+    assert len(alone.kept) == 18
+    assert alone.digests == together.digests
+    assert alone.warnings == together.warnings

@@ -311,9 +311,11 @@ class Poll:
             flags: Of this rank; never below 0.
             is_late: Return those of the call before, none at first, and do not wait for these.
         """
+        if self._distribution.world_size == 1:
+            return flags
         before = self._asked() if self._asked else (0,) * len(flags)
         asked = self._distribution.begin_to_agree(*flags)
-        if is_late and self._distribution.world_size > 1:
+        if is_late:
             self._asked = asked
             return before
         self._asked = None

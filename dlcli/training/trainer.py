@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from math import isnan
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,7 @@ from dlcli.training.state import EpochReport, Scores, State
 from dlcli.training.totals import Totals
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """What the trainer yields after every optimizer step.
 
     Attributes:
@@ -46,8 +45,7 @@ class Step:
     report: EpochReport | None
 
 
-@dataclass(frozen=True)
-class _Share:
+class _Share(NamedTuple):
     """One rank's part of a batch.
 
     Attributes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dlcli.errors import DlcliError
 
 _OBJECTS_OF_A_START = 500_000
-"""Importing torch makes nearly as many, none is garbage, and to look through them takes 0.1 s."""
+"""Importing torch makes half as many, none is garbage, and to look through them takes 0.1 s."""
 
 
 def program() -> NoReturn:

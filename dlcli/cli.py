@@ -170,6 +170,9 @@ def train(
             )
         words = [*([config] if config else []), *(overrides or []), *changes]
         from dlcli.commands.resume import resume_run
+        from dlcli.memory import begin_work
+
+        begin_work()
 
         outcome = resume_run(
             resume,
@@ -200,6 +203,9 @@ def train(
                 outcome = check_config(read, command="train", is_quiet=quiet)
             return _deliver(outcome, as_json=as_json)
         from dlcli.commands.train import train_config
+        from dlcli.memory import begin_work
+
+        begin_work()
 
         with located(read):
             outcome = train_config(
@@ -227,7 +233,9 @@ def check(
     changes = [f"train.device={device}"] if device is not None else []
     read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
     from dlcli.commands.check import check_config
+    from dlcli.memory import begin_work
 
+    begin_work()
     with located(read):
         outcome = check_config(read, is_quiet=quiet)
     return _deliver(outcome, as_json=as_json)
@@ -251,6 +259,9 @@ def lr_find(
     changes = [f"train.device={device}"] if device is not None else []
     read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
     from dlcli.commands.lr_find import find_lr
+    from dlcli.memory import begin_work
+
+    begin_work()
 
     with located(read):
         outcome = find_lr(read, output=output, is_quiet=quiet)
@@ -280,6 +291,9 @@ def evaluate(
 ) -> int:
     """Measure a trained model: metrics with 95 % intervals, each class, confusion matrix."""
     from dlcli.commands.evaluate import evaluate_checkpoint
+    from dlcli.memory import begin_work
+
+    begin_work()
 
     outcome = evaluate_checkpoint(
         checkpoint,
@@ -346,6 +360,9 @@ def predict(
         raise UsageError(f"--json and --format {output_format} cannot both hold")
     from dlcli.commands.predict import predict_inputs
     from dlcli.commands.wishes import Wishes
+    from dlcli.memory import begin_work
+
+    begin_work()
 
     predict_inputs(
         inputs,

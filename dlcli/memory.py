@@ -29,11 +29,20 @@ def free_memory() -> int | None:
     return min(found) if found else None
 
 
-def set_start_apart() -> None:
+def begin_work() -> None:
+    """Settle with Python and the C library how this process treats memory from here on.
+
+    For a program of our own, once it has imported what it works with.
+    """
+    _set_start_apart()
+    keep_freed_memory()
+
+
+def _set_start_apart() -> None:
     """Look for garbage from here on, and only among what is made from here on.
 
-    What is there at the start of a training, torch's modules above all, stays to the end: to look
-    through it takes 0.1 s. Own code may leave tensors in cycles, step by step.
+    What was imported stays to the end, and to look through it takes 0.1 s. Own code may leave
+    tensors in cycles, step by step.
     """
     if not gc.get_freeze_count():  # once a process: what it lets go of later is garbage
         gc.freeze()
@@ -48,8 +57,10 @@ def keep_freed_memory() -> None:
     one core). https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:  # glibc alone has it
-        mallopt(_MMAP_THRESHOLD, 1 << 30)
+    if mallopt is None:  # glibc alone has it
+        return
+    # Older ones take no more than 32 MB; with the second alone all would be worse than before.
+    if mallopt(_MMAP_THRESHOLD, 1 << 30) or mallopt(_MMAP_THRESHOLD, 1 << 25):
         mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from traceback import format_exc
@@ -23,7 +23,7 @@ from dlcli.description import weights_of
 from dlcli.errors import DlcliError, InterruptedRunError, MachineError
 from dlcli.files import JSON, relative
 from dlcli.launch import Place
-from dlcli.memory import keep_freed_memory, set_start_apart
+from dlcli.models.seen import seen_once
 from dlcli.progress import Talk
 from dlcli.report.advice import is_still_improving, worse_than_a_baseline
 from dlcli.report.scores import print_scores
@@ -78,8 +78,9 @@ def complete(run: Run, training: Training, talk: Talk) -> Outcome:
     Raises:
         DlcliError: Training failed; the run says so.
     """
+    examples = seen_once(training.examples, training.learner.network)
     with failures_noted(run, talk):
-        return _complete(run, training, talk)
+        return _complete(run, replace(training, examples=examples), talk)
 
 
 @contextmanager
@@ -120,8 +121,6 @@ def _complete(run: Run, training: Training, talk: Talk) -> Outcome:
     trust = " --trust-code" if any(own_codes(training.config)) else ""
     trainer, learner = training.trainer, training.learner
     saver = Saver(run, trainer, learner, monitor, training.description)
-    set_start_apart()
-    keep_freed_memory()
     session = Session(run, trainer, saver, training.config.train, monitor, talk)
     reason, signal_number = session.drive(training.examples)
     history = trainer.state.history

@@ -25,7 +25,6 @@ from dlcli.data.wording import counted
 from dlcli.errors import CheckpointError, DataError, UsageError
 from dlcli.files import disk_errors, relative, write_json
 from dlcli.hardware import choose_threads
-from dlcli.memory import keep_freed_memory
 from dlcli.progress import Talk
 from dlcli.report.classes import ClassReport, class_report, print_class_report
 from dlcli.report.forecasts import Forecasts, some_forecasts
@@ -132,7 +131,6 @@ def _opened(path: Path, device: str, talk: Talk, *, trust_code: bool) -> Trained
         talk.warn(warning)
     rows = model.learner.evaluation.batch_size
     torch.set_num_threads(choose_threads(model.config, model.learner, rows=rows))
-    keep_freed_memory()
     return model
 
 

@@ -45,7 +45,6 @@ from dlcli.files import JSON, relative
 from dlcli.finetune import init_from
 from dlcli.hardware import choose_device, choose_threads, default_threads
 from dlcli.memory import free_memory
-from dlcli.models.seen import seen_once
 from dlcli.progress import Talk
 from dlcli.ranks import check_alike, check_rows, in_turns, joined, own_device
 from dlcli.run import Run, find_checkpoint
@@ -295,15 +294,14 @@ def examples_to_train(
 ) -> dict[str, Examples]:
     """Return the parts as they are trained on: varied, or the first batches alone, said aloud."""
     if overfit_batches is None:
-        varied = augmented(parts, config.data, learner.preprocessor.spec)
-        return seen_once(varied, learner.network)
+        return augmented(parts, config.data, learner.preprocessor.spec)
     size = config.data.rows_per_step
     few = first_batches(parts, overfit_batches, batch_size=size, seed=config.seed)
     talk.say(
         f"overfitting: {len(few['train']):,} rows alone ({overfit_batches:,} x {size:,}, without "
         "augmentation) are trained on and are the val part too; scores tell nothing of new rows"
     )
-    return seen_once(few, learner.network)
+    return few
 
 
 def _settled(data: Mapping[str, Any], config: Config) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeVar
+from traceback import format_exc
+from typing import Any, BinaryIO, NoReturn, TypeVar
 
 from dlcli.errors import MachineError
 
@@ -19,35 +21,38 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _LENGTH = struct.Struct("q")
+_MOST = 16
+"""Beginning a process takes 10 ms, and more where the parent holds much; one reads for all."""
+_CAN_FORK = sys.platform == "linux"
+_INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM}
 
 
 def each_in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item]
+    function: Callable[[Item], Result], items: Sequence[Item], *, most: int
 ) -> Iterator[Result]:
-    """Yield a function's result for each item, in order, computed on all processors.
+    """Yield a function's result for each item, in order, computed by processes side by side.
 
     Forked processes take the items in turn, each ahead of its reader by what a pipe holds. They
     share nothing but the pipe: one that nobody reads any more ends, so they go with a parent that
-    is killed. Elsewhere than on Linux, where libraries do not bear forking, this process does it.
+    is killed. Where there can be none, as elsewhere than on Linux, whose libraries do not bear
+    forking, this process does it all.
 
     Args:
-        function: Does without threads, torch's among them; its results and errors can be pickled.
+        function: Does without threads, torch's among them; its results can be pickled.
         items: To be computed.
+        most: Processes at most; there are no more than processors.
 
     Raises:
         MachineError: One of the processes was killed.
-        Exception: What the function raised.
+        Exception: What the function raised, with a note of where.
     """
-    count = min(len(os.sched_getaffinity(0)), len(items)) if sys.platform == "linux" else 1
-    if count <= 1:
+    workers = _begun(function, items, min(most, len(items), _MOST)) if _CAN_FORK else []
+    if not workers:
         yield from map(function, items)
         return
-    workers: list[_Worker] = []
     try:
-        for number in range(count):
-            workers.append(_forked(function, items[number::count], workers))
         for place in range(len(items)):
-            yield workers[place % count].result()
+            yield workers[place % len(workers)].result()
     finally:
         for worker in workers:
             worker.end()
@@ -62,55 +67,91 @@ class _Worker:
 
     def result(self) -> Any:
         """Wait for the next result; raise instead what the function raised."""
-        head = self.results.read(_LENGTH.size)
-        if len(head) < _LENGTH.size:
-            raise MachineError(
-                "a process that prepared data was killed, for want of memory as it seems",
-                suggestion="free memory, or begin again",
-            )
-        is_sound, value = pickle.loads(self.results.read(*_LENGTH.unpack(head)))
+        is_sound, value = pickle.loads(self._read(*_LENGTH.unpack(self._read(_LENGTH.size))))
         if not is_sound:
             raise value
         return value
 
+    def _read(self, size: int) -> bytes:
+        found = self.results.read(size)
+        if len(found) < size:
+            raise MachineError(
+                "a process that prepared data was killed, for want of memory as it seems",
+                suggestion="free memory, or begin again",
+            )
+        return found
+
     def end(self) -> None:
         """End the process, which has nothing to lose."""
         self.results.close()
-        os.kill(self.process, signal.SIGKILL)
-        os.waitpid(self.process, 0)
+        with suppress(ProcessLookupError, ChildProcessError):  # where nobody waits for children
+            os.kill(self.process, signal.SIGKILL)
+            os.waitpid(self.process, 0)
+
+
+def _begun(function: Callable[[Item], Result], items: Sequence[Item], most: int) -> list[_Worker]:
+    """Begin processes that take the items in turn; none where one would do, or more are refused."""
+    count = min(most, len(os.sched_getaffinity(0)))
+    workers: list[_Worker] = []
+    try:
+        for number in range(count if count > 1 else 0):
+            workers.append(_forked(function, items[number::count], workers))
+    except OSError:
+        while workers:
+            workers.pop().end()
+    return workers
 
 
 def _forked(
     function: Callable[[Item], Result], items: Sequence[Item], others: Sequence[_Worker]
 ) -> _Worker:
     """Begin a process that computes these items."""
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking where threads are
-        process = os.fork()
-    if process == 0:
+    ends = os.pipe()
+    reader, writer = os.fdopen(ends[0], "rb"), os.fdopen(ends[1], "wb")
+    with writer:
+        # An interruption in between would unwind the new process as if it were this one.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTIONS)
         try:
-            os.close(reader)
-            for other in others:  # or theirs would seem to be read when the parent is gone
-                other.results.close()
-            _work(function, items, writer)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of forking where threads are
+                process = os.fork()
+            if process == 0:
+                for other in (reader, *(worker.results for worker in others)):
+                    other.close()  # or it would seem to be read when the parent is gone
+                _work(function, items, writer)
+        except OSError:
+            reader.close()
+            raise
         finally:
-            os._exit(0)
-    os.close(writer)
-    return _Worker(process, os.fdopen(reader, "rb"))
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return _Worker(process, reader)
 
 
-def _work(function: Callable[[Item], Result], items: Sequence[Item], writer: int) -> None:
-    """Write each item's result, or what was raised, until all are done or nobody reads."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent acts on it
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    gc.freeze()  # looking through the parent's objects would copy their pages
-    with os.fdopen(writer, "wb") as pipe:
+def _work(function: Callable[[Item], Result], items: Sequence[Item], pipe: BinaryIO) -> NoReturn:
+    """Write each item's result, or what was raised, until all are done or nobody reads; end."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent acts on it
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)
+        gc.freeze()  # looking through the parent's objects would copy their pages
         for item in items:
             try:
                 told = pickle.dumps((True, function(item)), protocol=5)
             except Exception as error:  # the parent raises it
-                told = pickle.dumps((False, error))
+                told = _pickled(error)
             pipe.write(_LENGTH.pack(len(told)))
             pipe.write(told)
             pipe.flush()
+    finally:
+        os._exit(0)
+
+
+def _pickled(error: Exception) -> bytes:
+    """Return an error as the parent can raise it, with where it was raised."""
+    error.add_note(format_exc())
+    try:
+        told = pickle.dumps((False, error))
+        pickle.loads(told)
+    except Exception:  # it is made in a way of its own
+        told = pickle.dumps((False, RuntimeError(format_exc())))
+    return told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from math import isnan
 from typing import NamedTuple
 
@@ -133,7 +132,7 @@ class Trainer:
         )
         self._totals = Totals(self._device)
         self._failure = FirstFailure(self._device)
-        self._replay: Callable[[int], _Share] | None = None
+        self._visited: tuple[Examples, Order] | None = None  # rows of this epoch
 
     def steps(self, train: Examples, val: Examples | None, *, epochs: int) -> Iterator[Step]:
         """Train until `epochs` epochs are complete; yield after every optimizer step.
@@ -205,7 +204,7 @@ class Trainer:
         epoch, batches = state.epoch + 1, -(-len(train) // self.batch_size)
         order = self._order(train).to(self._device)
         train = train.for_epoch(self.seed, state.epoch)
-        self._replay = partial(self._share, train, order)
+        self._visited = train, order
         for number in range(state.batch, batches):
             rows = self._rows(train, number)
             # As many steps as there would be had every epoch been as long as this one.
@@ -276,9 +275,9 @@ class Trainer:
             DivergedError: One was not. Nor was any update made after it.
         """
         step = self._failure.step() if self._is_deferred else None
-        if step is None or self._replay is None:
+        if step is None or self._visited is None:
             return
-        share = self._replay(self.state.batch - (self.state.step - step))
+        share = self._share(*self._visited, self.state.batch - (self.state.step - step))
         self.optimizer.zero_grad()
         loss, _ = self._computed(share)
         raise self._diverged(share, loss, step)

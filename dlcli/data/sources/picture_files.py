@@ -32,7 +32,7 @@ LABEL = "label"
 _BYTES_TOGETHER, _MOST_TOGETHER = 1 << 18, 64
 """Files that a process decodes before it hands them over; decoded, they have ten times the size."""
 _BYTES_OF_ONE_PROCESS = 1 << 24
-"""Files of so many are decoded in half a second."""
+"""Files of so many are decoded in half a second, for which no second process begins."""
 _BATCH_BYTES = 32 << 20
 _KEPT = "kept"
 _LONG_SECONDS = 2.0
@@ -233,11 +233,14 @@ def _decode_all(
     bytes_each = _mean_bytes(files)
     together = max(1, min(_MOST_TOGETHER, _BYTES_TOGETHER // bytes_each))
     stretches = [files[at : at + together] for at in range(0, len(files), together)]
-    is_much = len(files) * bytes_each > _BYTES_OF_ONE_PROCESS
-    each = each_in_processes if is_much else map
+    processes = len(files) * bytes_each // _BYTES_OF_ONE_PROCESS
+
+    def read_all(stretch: Sequence[Path]) -> list[tuple[bytes, np.ndarray | PictureError]]:
+        return [read(file) for file in stretch]
+
     # shown on a terminal alone, and only where it takes long
     with tqdm(total=len(files), unit=" pictures", delay=2, leave=False, disable=None) as bar:
-        for found in each(lambda stretch: [read(file) for file in stretch], stretches):
+        for found in each_in_processes(read_all, stretches, most=processes):
             bar.update(len(found))
             yield from found
 

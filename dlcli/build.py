@@ -281,7 +281,11 @@ def _network(config: Config, spec: DataSpec, outputs: tuple[int, ...]) -> nn.Mod
 def _placed(network: nn.Module, device: torch.device) -> nn.Module:
     """Move a network to a device; the weights of convolutions lie there as its pictures do."""
     network = network.to(device)
-    return network.to(memory_format=picture_format(device)) if _sees_pictures(network) else network
+    if _sees_pictures(network):
+        for module in network.modules():
+            if type(module) is nn.Conv2d:  # others may look at their weights in their own way
+                module.to(memory_format=picture_format(device))
+    return network
 
 
 def _sees_pictures(network: nn.Module) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dlcli.config.config import Config
 
 _BLOCK_BYTES = 1 << 24
+"""Half of what is kept from chunk to chunk."""
 
 
 @dataclass(frozen=True)

@@ -237,3 +237,52 @@ def test_errors_of_dlcli_that_pass_through_own_code_stay_what_they_are(tmp_path:
     write_own(tmp_path, code=code)
     done = dlcli("train", "own.yaml", "--trust-code", folder=tmp_path, check=5)
     assert "error[diverged]: training stopped being finite at step 1" in done.stderr
+
+
+UNUSUAL = {
+    "a convolution over three dimensions": """
+        self.layer = nn.Conv3d(1, 4, (1, 3, 3))
+
+    def features(self, pictures):
+        return self.layer(pictures.unsqueeze(2)).relu().mean((2, 3, 4))
+""",
+    "a convolution that looks at its weights": """
+        self.layer = Standardised(1, 4, 3)
+
+    def features(self, pictures):
+        return self.layer(pictures).relu().mean((2, 3))
+""",
+    "gradients that are sparse": """
+        self.layer = nn.Embedding(256, 4, sparse=True)
+
+    def features(self, pictures):
+        return self.layer((40 * pictures.flatten(1)).long().clamp(0, 255)).mean(1)
+""",
+}
+
+
+@pytest.mark.parametrize("layer", UNUSUAL)
+def test_layers_that_are_rare_behind_pictures_train(layer: str, tmp_path: Path) -> None:
+    code = f"""
+import torch
+from torch import nn
+
+
+class Standardised(nn.Conv2d):
+    def forward(self, values):
+        rows = self.weight.view(len(self.weight), -1)
+        rows = (rows - rows.mean(1, keepdim=True)) / (rows.std(1, keepdim=True) + 1e-5)
+        return self._conv_forward(values, rows.view_as(self.weight), self.bias)
+
+
+class Net(nn.Module):
+    def __init__(self, *, inputs, outputs):
+        super().__init__()
+        self.last = nn.Linear(4, outputs[0]){UNUSUAL[layer]}
+    def forward(self, pictures):
+        return self.last(self.features(pictures))
+"""
+    config = "data: digits\nmodel: own.py:Net\ntrain: {epochs: 1}\n"
+    write_own(tmp_path, config + "optimizer: {name: sgd, lr: 0.1, fused: false}\n", code)
+    told = as_json("train", "own.yaml", "--trust-code", folder=tmp_path)
+    assert told["metrics"]["test"]["loss"] > 0

@@ -257,6 +257,19 @@ def test_a_shared_model_is_trained_saved_and_resumed_as_a_whole_one(folder: Path
 
 
 @pytest.mark.slow
+def test_convolutions_are_shared_out_too(folder: Path) -> None:
+    """Elsewhere their weights lie in memory in another order than rows can be cut from."""
+    model = "{name: cnn, channels: [4, 8]}"
+    (folder / "cnn.yaml").write_text(f"data: digits\nmodel: {model}\ntrain: {{epochs: 1}}\n")
+    expected = as_json("train", "cnn.yaml", folder=folder)
+    words = ["train", "cnn.yaml", "train.sharded=true", "--json"]
+    first, second = together(*words, folders=[folder] * 2)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    loss = one_object(first)["metrics"]["test"]["loss"]
+    assert loss == pytest.approx(expected["metrics"]["test"]["loss"], rel=0.05)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "optimizer", "said"),
     [

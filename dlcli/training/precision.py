@@ -168,7 +168,8 @@ class ScaledAutocast(Autocast):
 def _unscaled(gradients: Sequence[Tensor], factor: Tensor) -> Tensor:
     """Multiply gradients in place, by one kernel; return (1,) 1.0 if one of them is not finite."""
     found = torch.zeros_like(factor)
-    torch._amp_foreach_non_finite_check_and_unscale_(list(gradients), found, factor)
+    values = [g._values() if g.is_sparse else g for g in gradients]
+    torch._amp_foreach_non_finite_check_and_unscale_(values, found, factor)
     return found
 
 

@@ -34,6 +34,7 @@ class ShardedRanks(Ranks):
             ConfigError: The model has layers or parameters that `fully_shard` does not know.
         """
         _check(model)
+        model.to(memory_format=torch.contiguous_format)  # no other can be shared out
         self._has_state = has_state(model)
         warnings.filterwarnings("ignore", message="FSDP2-wrapped module")  # returned a view
         with self._meeting():

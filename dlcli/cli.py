@@ -173,7 +173,6 @@ def train(
         from dlcli.memory import begin_work
 
         begin_work()
-
         outcome = resume_run(
             resume,
             _only_overrides(words),
@@ -198,7 +197,9 @@ def train(
         read = _read(config, [*(overrides or []), *changes], trust_code=trust_code)
         if dry_run:
             from dlcli.commands.check import check_config
+            from dlcli.memory import begin_work
 
+            begin_work()
             with located(read):
                 outcome = check_config(read, command="train", is_quiet=quiet)
             return _deliver(outcome, as_json=as_json)
@@ -206,7 +207,6 @@ def train(
         from dlcli.memory import begin_work
 
         begin_work()
-
         with located(read):
             outcome = train_config(
                 read,
@@ -262,7 +262,6 @@ def lr_find(
     from dlcli.memory import begin_work
 
     begin_work()
-
     with located(read):
         outcome = find_lr(read, output=output, is_quiet=quiet)
     return _deliver(outcome, as_json=as_json)
@@ -294,7 +293,6 @@ def evaluate(
     from dlcli.memory import begin_work
 
     begin_work()
-
     outcome = evaluate_checkpoint(
         checkpoint,
         data=data,
@@ -363,7 +361,6 @@ def predict(
     from dlcli.memory import begin_work
 
     begin_work()
-
     predict_inputs(
         inputs,
         checkpoint=checkpoint,

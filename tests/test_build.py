@@ -10,7 +10,6 @@ import torch
 
 from dlcli.build import (
     Learner,
-    build_learner,
     build_monitor,
     build_trainer,
     component,
@@ -25,6 +24,7 @@ from dlcli.data.prepare import prepare
 from dlcli.errors import ConfigError, MachineError
 from dlcli.hardware import choose_device, choose_threads
 from dlcli.training.state import State
+from tests.learners import learner_of as learner_over
 
 
 def learner_of(config: Config) -> Learner:
@@ -35,13 +35,7 @@ def learner_of(config: Config) -> Learner:
         task=config.task,
         scale_targets=scales_targets(config),
     )
-    return build_learner(
-        config,
-        task_name=prepared.task,
-        preprocessor=prepared.preprocessor,
-        class_counts=prepared.class_counts,
-        device=torch.device("cpu"),
-    )
+    return learner_over(prepared, config)
 
 
 def config_of(data: object = "iris", **sections: object) -> Config:

@@ -116,9 +116,7 @@ def _forked(
                 warnings.simplefilter("ignore", DeprecationWarning)  # of forking where threads are
                 process = os.fork()
             if process == 0:
-                for other in (reader, *(worker.results for worker in others)):
-                    other.close()  # or it would seem to be read when the parent is gone
-                _work(function, items, writer)
+                _work(function, items, writer, [reader, *(worker.results for worker in others)])
         except OSError:
             reader.close()
             raise
@@ -127,9 +125,16 @@ def _forked(
     return _Worker(process, reader)
 
 
-def _work(function: Callable[[Item], Result], items: Sequence[Item], pipe: BinaryIO) -> NoReturn:
+def _work(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    pipe: BinaryIO,
+    readers: Sequence[BinaryIO],
+) -> NoReturn:
     """Write each item's result, or what was raised, until all are done or nobody reads; end."""
     try:
+        for reader in readers:  # or a pipe would seem to be read when the parent is gone
+            reader.close()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent acts on it
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTIONS)

@@ -285,3 +285,11 @@ def test_nothing_is_wrong_with_any_kind_of_data(kind: str, tmp_path: Path) -> No
     result = checked(tmp_path / KINDS[kind].write_config(tmp_path))
     names = {check["name"] for check in result["checks"] if check["status"] == "warning"}
     assert names <= {"preparation"}, warned(result)
+
+
+def test_the_shapes_are_those_of_the_data_not_of_what_training_makes_of_them(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "digits.yaml").write_text("data: digits\nmodel: mlp\ntrain: {epochs: 1}\n")
+    told = dlcli("check", "digits.yaml", folder=tmp_path)
+    assert "image (N, 1, 8, 8) -> (N, 10)" in told.stdout

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlcli.build import Learner, build_learner, build_trainer, open_sources
+from dlcli.build import build_trainer, open_sources
 from dlcli.config.config import Config
 from dlcli.config.read import config_from
 from dlcli.data.examples import ResidentExamples
@@ -18,6 +18,7 @@ from dlcli.data.spec import VECTOR
 from dlcli.models import seen
 from dlcli.models.seen import seen_once
 from dlcli.training.state import State
+from tests.learners import learner_of
 
 TABLE = "age,town,late\n" + "".join(
     f"{20 + 3 * n % 50},{'Ulm' if n % 3 else 'Bonn'},{'yes' if n % 4 else 'no'}\n"
@@ -42,18 +43,8 @@ def prepared_of(config: Config, folder: Path) -> Prepared:
     return prepare(open_sources(config, folder), config.data, task=None)
 
 
-def learner_of(config: Config, prepared: Prepared) -> Learner:
-    return build_learner(
-        config,
-        task_name=prepared.task,
-        preprocessor=prepared.preprocessor,
-        class_counts=None,
-        device=torch.device("cpu"),
-    )
-
-
 def weights_after(config: Config, prepared: Prepared, *, is_seen: bool) -> dict[str, Tensor]:
-    learner = learner_of(config, prepared)
+    learner = learner_of(prepared, config)
     parts = dict(prepared.examples)
     if is_seen:
         parts = seen_once(parts, learner.network)
@@ -81,7 +72,7 @@ def test_rows_of_which_a_stem_makes_something_else_or_nothing_stay(
 ) -> None:
     config = config_of(tmp_path, data, model)
     prepared = prepared_of(config, tmp_path)
-    learner = learner_of(config, prepared)
+    learner = learner_of(prepared, config)
     parts = seen_once(prepared.examples, learner.network)
     assert all(parts[part] is rows for part, rows in prepared.examples.items())
 
@@ -91,7 +82,7 @@ def test_many_rows_and_rows_on_disk_stay(tmp_path: Path, monkeypatch: pytest.Mon
     prepared = prepared_of(config, tmp_path)
     train = prepared.examples["train"]
     assert isinstance(train, ResidentExamples)
-    network = learner_of(config, prepared).network
+    network = learner_of(prepared, config).network
     on_disk = replace(train, mapped=object())
     assert seen_once({"train": on_disk}, network)["train"] is on_disk
     monkeypatch.setattr(seen, "_MOST_BYTES", len(train) * 64 * 4 - 1)

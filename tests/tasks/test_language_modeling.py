@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from dlcli.build import Learner, build_learner, build_trainer
+from dlcli.build import build_trainer
 from dlcli.config.config import Config
 from dlcli.config.loss import CrossEntropyOptions
 from dlcli.data.prepare import Prepared, prepare
@@ -23,6 +23,7 @@ from dlcli.losses import cross_entropy
 from dlcli.tasks.language_modeling import LanguageModeling
 from dlcli.tasks.task import losses_of
 from dlcli.training.state import State
+from tests.learners import learner_of
 
 LINES = "the quick brown fox jumps over the lazy dog, and what does the fox say?\n" * 12
 
@@ -44,16 +45,6 @@ def prepared(tmp_path: Path) -> Prepared:
     (tmp_path / "a.txt").write_text(LINES)
     options = config().data
     return prepare(open_text_file(options, tmp_path), options, task=None)
-
-
-def learner_of(prepared: Prepared, config: Config) -> Learner:
-    return build_learner(
-        config,
-        task_name=prepared.task,
-        preprocessor=prepared.preprocessor,
-        class_counts=None,
-        device=torch.device("cpu"),
-    )
 
 
 @pytest.mark.parametrize("model", ["rnn", "lstm", "gru", "transformer"])

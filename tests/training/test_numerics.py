@@ -217,3 +217,16 @@ def test_balanced_draws_are_as_likely_for_every_class_and_pure() -> None:
     assert (counts - 10_000 / 3).abs().max() < 3 * math.sqrt(10_000 * 2 / 9)
     assert torch.equal(order, drawn_order(SEED, 3, weights))
     assert not torch.equal(order, drawn_order(SEED, 4, weights))
+
+
+@pytest.mark.parametrize("precision", [FullPrecision, ScaledAutocast])
+@pytest.mark.parametrize("wrong", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_is_a_fault_though_its_gradients_are(
+    precision: type[FullPrecision], wrong: float
+) -> None:
+    sound, broken = torch.tensor(0.5), torch.tensor(wrong)
+    made = precision(CPU)
+    assert made.faults([torch.ones(2, 2)], sound).item() == 0
+    assert made.faults([torch.ones(2, 2)], broken).item() == 1
+    assert made.faults([torch.ones(2, 2), torch.tensor([wrong])], sound).item() == 1
+    assert made.faults([torch.ones(2, 2)], sound).item() == 0
